@@ -1,0 +1,97 @@
+"""Train a model: the command line of `vae.training`.
+
+    python train.py --model mlp --data DIR --out runs/mlp          # DIR: what torchvision's MNIST reads
+    python train.py --model flagship --out runs/flagship           # downloads MNIST to a cache of yours
+    python train.py --model flagship --out runs/flagship --resume  # goes on where it was stopped
+    python app.py --weights runs/flagship                          # train once, reuse
+
+55,000 training and 5,000 validation pictures; the weights that are best on validation are kept, and
+the test set is looked at once, for the figures in `runs/NAME/report.json`. Beside the weights a run
+leaves metrics.csv, curves.png, reconstructions_training.png, reconstructions_validation.png and
+samples.png. The recipe of each model stands in `vae.training.RECIPES`; every option below changes it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import torch
+
+from vae import data, views, weights
+from vae.errors import WeightsError
+from vae.model import PRESETS, build
+from vae.training import RECIPES, elbo_terms, fit, write_report
+
+
+def parser() -> argparse.ArgumentParser:
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--model", choices=PRESETS, default="flagship", help="which preset (default: %(default)s)")
+    p.add_argument("--dataset", choices=data.NAMES, default="mnist", help="default: %(default)s")
+    p.add_argument("--data", metavar="DIR", help="its folder; else DIGIT_MORPH_DATA; else a cache of yours")
+    p.add_argument("--out", metavar="DIR", type=Path, help="the run's folder (default: runs/MODEL)")
+    p.add_argument("--resume", action="store_true", help="go on from the run's checkpoint")
+    p.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto")
+    p.add_argument("--threads", type=int, default=os.cpu_count(), help="of torch, on a CPU")
+    p.add_argument("--latent-dim", type=int, metavar="D", help="latent dimensions")
+    for name, kind, text in (
+        ("epochs", int, "passes over the training pictures"),
+        ("batch-size", int, "pictures a step"),
+        ("lr", float, "highest learning rate"),
+        ("kl-weight", float, "weight of the KL term (beta)"),
+        ("kl-warmup", float, "epochs over which it rises"),
+        ("jitter", float, "share of pictures turned, slanted, thickened a little"),
+        ("binarise", float, "share of pictures drawn as black and white"),
+        ("seed", int, "of weights, order and noise"),
+    ):
+        p.add_argument(f"--{name}", type=kind, metavar="N", help=f"{text} (default: the model's recipe)")
+    return p
+
+
+def main(arguments: list[str] | None = None) -> None:
+    args = parser().parse_args(arguments)
+    out: Path = args.out or Path("runs") / args.model
+    if out.resolve().is_relative_to(weights.SHIPPED):
+        sys.exit(f"{out} holds the shipped weights; choose another --out, such as runs/{args.model}")
+    if (out / "checkpoint.pt").exists() and not args.resume:
+        sys.exit(f"{out} holds a run already: add --resume to go on with it, or choose another --out")
+    names = ("epochs", "batch_size", "lr", "kl_weight", "kl_warmup", "jitter", "binarise", "seed")
+    chosen = {name: value for name in names if (value := getattr(args, name)) is not None}
+    recipe = replace(RECIPES[args.model], **chosen)
+
+    torch.set_num_threads(args.threads)
+    torch.manual_seed(recipe.seed)
+    preset = PRESETS[args.model]
+    splits = data.load_splits(
+        args.dataset, args.data, all_for_training=preset.preset == "tiny", size=preset.image_size
+    )
+    changes: dict[str, int] = {"latent_dim": args.latent_dim} if args.latent_dim else {}
+    if preset.preset != "tiny":  # tiny reads what it is given at 14x14
+        changes |= {"channels": splits.train.images.shape[1], "image_size": splits.train.images.shape[2]}
+    model = build(args.model, **changes)
+    notes = {"dataset": args.dataset, "pictures": len(splits.train)}
+    rows = fit(model, splits, recipe, out, device=args.device, resume=args.resume, notes=notes)
+
+    best = weights.load(out)
+    reconstruction, kl = elbo_terms(best, splits.test)
+    views.save_run_pictures(best, splits, rows, out)
+    seconds = rows[-1]["seconds"] if rows else 0.0
+    report = {
+        "model": args.model, **notes, "train": asdict(recipe), "seconds": seconds,
+        "test": {"reconstruction": reconstruction, "kl": kl, "total": reconstruction + kl},
+    }  # fmt: skip
+    write_report(out, report)
+    print(f"test: {reconstruction + kl:.2f} nats = {reconstruction:.2f} reconstruction + {kl:.2f} KL")
+    print(f"left in {out}; use it with: python app.py --weights {out}")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except (WeightsError, FileNotFoundError, ValueError) as error:
+        sys.exit(f"train.py: {error}")
+    except KeyboardInterrupt:
+        sys.exit("\nstopped; add --resume to go on")

@@ -1,0 +1,158 @@
+"""MNIST-like data sets as tensors, by torchvision (its one home), and the augmentation of training.
+
+Pictures are uint8 `(N, C, S, S)`, ink (or light) high; `batch_pictures` turns a batch into floats in
+[0, 1]. Everything fits into memory: MNIST is 47 MB.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Generator, Tensor
+from torchvision import datasets
+
+VALIDATION = 5_000  # the last images of the training set
+
+TORCHVISION: dict[str, Callable[[str, bool, bool], datasets.VisionDataset]] = {
+    "mnist": lambda root, train, get: datasets.MNIST(root, train, download=get),
+    "fashion": lambda root, train, get: datasets.FashionMNIST(root, train, download=get),
+    "kmnist": lambda root, train, get: datasets.KMNIST(root, train, download=get),
+    "emnist-digits": lambda root, train, get: datasets.EMNIST(root, "digits", train=train, download=get),
+    "qmnist": lambda root, train, get: datasets.QMNIST(root, train=train, download=get),
+    "cifar10": lambda root, train, get: datasets.CIFAR10(root, train, download=get),
+}
+NAMES = (*TORCHVISION, "folder")
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """`images` uint8 `(N, C, S, S)` and `labels` int64 `(N,)`."""
+
+    images: Tensor
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: slice | Tensor) -> Pictures:
+        return Pictures(self.images[index], self.labels[index])
+
+
+@dataclass(frozen=True)
+class Splits:
+    train: Pictures
+    validation: Pictures
+    test: Pictures
+
+
+def data_root(given: str | os.PathLike[str] | None = None) -> Path:
+    """The folder of the data: as given, else DIGIT_MORPH_DATA, else a cache of the user's own."""
+    if given or (given := os.environ.get("DIGIT_MORPH_DATA")):
+        return Path(given)
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(cache) / "digit-morph"
+
+
+def load_pictures(
+    name: str = "mnist", root: str | os.PathLike[str] | None = None, train: bool = True, size: int | None = None
+) -> Pictures:
+    """One half of a data set, downloaded by torchvision only into the user's own cache.
+
+    `folder` reads `root/train/LABEL/*.png` and `root/test/LABEL/*.png`; its pictures are made grey
+    and `size` (28 if not given) pixels square. Raises FileNotFoundError with what to do when the data
+    are not in `root`.
+    """
+    folder = data_root(root)
+    if name == "folder":
+        return _labelled_folder(folder / ("train" if train else "test"), size or 28)
+    if name not in TORCHVISION:
+        raise ValueError(f"there is no data set '{name}'; choose one of {', '.join(NAMES)}")
+    own_cache = not (root or os.environ.get("DIGIT_MORPH_DATA"))
+    try:
+        dataset = TORCHVISION[name](str(folder), train, own_cache)
+    except RuntimeError as error:  # torchvision's word for "not found"
+        raise FileNotFoundError(
+            f"{name} is not in {folder}; leave out --data (and DIGIT_MORPH_DATA) to have it downloaded"
+        ) from error
+    images = torch.as_tensor(dataset.data)
+    if name == "emnist-digits":
+        images = images.transpose(1, 2)  # EMNIST's files hold every picture mirrored along its diagonal
+    images = images.permute(0, 3, 1, 2) if images.ndim == 4 else images[:, None]
+    labels = torch.as_tensor(dataset.targets, dtype=torch.int64)
+    labels = labels[:, 0] if labels.ndim == 2 else labels  # QMNIST: the class is the first of 8 columns
+    return Pictures(images.contiguous(), labels)
+
+
+def _labelled_folder(folder: Path, size: int) -> Pictures:
+    import numpy as np
+    from PIL import Image
+
+    dataset = datasets.ImageFolder(str(folder))
+    pictures = []
+    for path, _ in dataset.samples:
+        with Image.open(path) as picture:
+            pictures.append(np.asarray(picture.convert("L").resize((size, size), Image.Resampling.BOX)))
+    labels = torch.tensor(dataset.targets, dtype=torch.int64)
+    return Pictures(torch.from_numpy(np.stack(pictures))[:, None], labels)
+
+
+def load_splits(
+    name: str = "mnist", root: str | os.PathLike[str] | None = None, *, all_for_training: bool = False,
+    size: int | None = None,
+) -> Splits:  # fmt: skip
+    """Training, validation and test pictures.
+
+    The last 5,000 training pictures (a tenth, of a small set) are for validation, except with
+    `all_for_training` (the `tiny` preset, as its authors did): then the first 1,000 test pictures are.
+    """
+    train, test = (load_pictures(name, root, half, size) for half in (True, False))
+    if all_for_training:
+        return Splits(train, test[:1000], test)
+    held_out = min(VALIDATION, max(1, len(train) // 10))
+    return Splits(train[:-held_out], train[-held_out:], test)
+
+
+def as_floats(images: Tensor) -> Tensor:
+    """uint8 `(B, C, S, S)` -> float32 in [0, 1]."""
+    return images.to(torch.float32).div_(255)
+
+
+def jitter(x: Tensor, share: float, generator: Generator) -> Tensor:
+    """Turn, slant, stretch and thicken or thin a share of the pictures a little; `(B, C, S, S)` in [0, 1].
+
+    Up to 10 degrees, 0.15 of slant, 8% of size and a third of a pixel of stroke, each uniformly
+    (after Simard et al., Best Practices for Convolutional Neural Networks, 2003).
+    """
+    chosen = torch.rand(len(x), generator=generator) < share
+    n = int(chosen.sum())
+    if not n:
+        return x
+    turn, slant, wide, high, pen = (
+        (torch.rand(5, n, generator=generator) * 2 - 1)
+        * torch.tensor([[math.radians(10)], [0.15], [0.08], [0.08], [1.0]])
+    )  # fmt: skip
+    cos, sin, zero = turn.cos(), turn.sin(), torch.zeros(n)
+    a = torch.stack([cos * (1 + wide), (slant - sin) * (1 + wide), zero], 1)
+    b = torch.stack([sin * (1 + high), cos * (1 + high), zero], 1)
+    grid = F.affine_grid(torch.stack([a, b], 1), list(x[chosen].shape), align_corners=False)
+    moved = F.grid_sample(x[chosen], grid, mode="bicubic", align_corners=False).clamp(0, 1)
+    thick, thin = F.max_pool2d(moved, 3, 1, 1), -F.max_pool2d(-moved, 3, 1, 1)
+    amount = pen.abs()[:, None, None, None] * 0.33
+    moved = moved.lerp(torch.where(pen[:, None, None, None] > 0, thick, thin), amount)
+    x = x.clone()
+    x[chosen] = moved
+    return x
+
+
+def binarise(x: Tensor, share: float, generator: Generator) -> Tensor:
+    """Draw the pixels of a share of the pictures from Bernoulli(x): dynamic binarisation."""
+    if share <= 0:
+        return x
+    chosen = torch.rand(len(x), 1, 1, 1, generator=generator) < share
+    return torch.where(chosen, torch.bernoulli(x, generator=generator), x)

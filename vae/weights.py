@@ -1,0 +1,132 @@
+"""Weights files: find, load, save, publish. The one home of safetensors and huggingface_hub.
+
+A file carries its own architecture: the metadata of `model.safetensors` hold the format version, the
+`VAEConfig` as JSON and how it was trained. Nothing is ever a pickle, and nothing loads in part.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from vae.errors import WeightsError
+from vae.model import PRESETS, VAE, VAEConfig
+
+FORMAT = "digit-morph/1"
+SHIPPED = Path(__file__).resolve().parent.parent / "weights"
+FLAGSHIP = "flagship"
+Source = str | os.PathLike[str] | None
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary path beside `path` that takes its place when the block ends well: readers never see
+    half a file."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
+    """Write a safetensors file of this program's format, atomically."""
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    with replacing(path) as temporary:
+        save_file(plain, temporary, {"format": FORMAT, **metadata})
+
+
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Tensors and metadata of a file of this program's format; raises WeightsError naming the file."""
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except FileNotFoundError as error:
+        raise WeightsError(f"{path} does not exist") from error
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(f"{path} is damaged or is no safetensors file") from error
+    if metadata.get("format") != FORMAT:
+        raise WeightsError(f"{path} is not of the format {FORMAT} (it says {metadata.get('format')!r})")
+    return tensors, metadata
+
+
+def save(model: VAE, path: Path, training: dict[str, Any] | None = None) -> None:
+    """Write a model with its architecture and how it was trained."""
+    metadata = {"config": json.dumps(model.config.to_dict()), "training": json.dumps(training or {})}
+    write_tensors(path, dict(model.state_dict()), metadata)
+
+
+def load(source: Source = None) -> VAE:
+    """A trained model in eval mode, on the CPU.
+
+    `source`: a weights file, a run's folder, the name of a shipped preset, or a Hub repo id; None is
+    DIGIT_MORPH_WEIGHTS if set, else the shipped flagship. Raises WeightsError with what to do.
+    """
+    path = find(source)
+    tensors, metadata = read_tensors(path)
+    try:
+        model = VAE(VAEConfig.from_dict(json.loads(metadata["config"])))
+    except (KeyError, TypeError, ValueError) as error:
+        raise WeightsError(f"{path} does not say which model it holds ({error})") from error
+    _fill(model, tensors, path)
+    model.requires_grad_(False).eval()
+    if model.config.architecture != "dense":
+        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return model
+
+
+def _fill(model: torch.nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
+    wanted = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+    found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    for name in sorted(set(wanted) | set(found)):
+        if wanted.get(name) != found.get(name):
+            raise WeightsError(
+                f"{path} does not fit its model: {name} is {found.get(name, 'missing')}, "
+                f"expected {wanted.get(name, 'nothing')}"
+            )
+    for name, tensor in tensors.items():
+        if not bool(torch.isfinite(tensor).all()):
+            raise WeightsError(f"{path} holds numbers that are not finite, in {name}")
+    model.load_state_dict(tensors, strict=True)
+
+
+def find(source: Source = None) -> Path:
+    """The weights file that `source` names; see `load`."""
+    source = source or os.environ.get("DIGIT_MORPH_WEIGHTS") or FLAGSHIP
+    path = Path(source)
+    if path.is_dir() and (path / "model.safetensors").exists():
+        return path / "model.safetensors"
+    if path.is_file():
+        return path
+    if str(source) in PRESETS:
+        shipped = SHIPPED / f"{source}.safetensors"
+        if shipped.exists():
+            return shipped
+        raise WeightsError(
+            f"{shipped} is missing; train it with: python train.py --model {source} --out runs/{source}"
+        )
+    raise WeightsError(
+        f"no weights at {source}: give a .safetensors file, the folder of a run, or one of {', '.join(PRESETS)}"
+    )
+
+
+def fingerprint(path: Path) -> str:
+    """sha256 of a file, as hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
