@@ -10,6 +10,7 @@ Kingma & Welling, Auto-Encoding Variational Bayes, 2014, https://arxiv.org/abs/1
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -190,6 +191,8 @@ class VAE(nn.Module):
     def __init__(self, config: VAEConfig) -> None:
         super().__init__()
         self.config = config
+        self.path: Path | None = None  # of the file it was loaded from
+        self.fingerprint = ""  # and its sha256: which bank belongs to it
         nets = {"dense": dense_nets, "conv": conv_nets, "residual": residual_nets}
         self.encoder, self.decoder = nets[config.architecture](config)
 

@@ -32,7 +32,6 @@ FAINT = 0.1  # less ink than this is paper
 SIZE, BOX, CENTRE = 28, 20, 14.0  # the picture, the digit in it, the index of its centre of mass
 FINE = 8 * BOX  # long side at which a pen is measured and changed
 PEN = (2.0, 3.6)  # widths of MNIST's pens, in pixels of the box; those outside are brought to the nearer end
-WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
 
 # --- the picture ---------------------------------------------------------------------------------------------------
@@ -67,11 +66,15 @@ def open_image(source: Source) -> Image.Image:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         limit = MAX_PIXELS // 1_000_000
-        raise UnreadablePicture(f"This picture is too large; send one of at most {limit} megapixels.") from None
+        raise UnreadablePicture(
+            f"This picture is too large; send one of at most {limit} megapixels."
+        ) from None
     except FileNotFoundError:
         raise UnreadablePicture("There is no picture of that name.") from None
     except Exception:  # PIL's decoders raise almost anything on a damaged file
-        raise UnreadablePicture("This is not a picture I can open; send a PNG, JPEG, WebP, BMP or GIF.") from None
+        raise UnreadablePicture(
+            "This is not a picture I can open; send a PNG, JPEG, WebP, BMP or GIF."
+        ) from None
 
 
 def _from_array(array: NDArray[np.generic]) -> Image.Image:
@@ -82,7 +85,9 @@ def _from_array(array: NDArray[np.generic]) -> Image.Image:
     if array.dtype != np.uint8:
         values = array.astype(np.float64)
         if array.dtype.kind not in "bf" or not (values.min() >= 0 and values.max() <= 1):  # NaN fails both
-            raise UnreadablePicture("A picture's values must be whole numbers to 255 or fractions from 0 to 1.")
+            raise UnreadablePicture(
+                "A picture's values must be whole numbers to 255 or fractions from 0 to 1."
+            )
         array = np.rint(values * 255).astype(np.uint8)
     return Image.fromarray(np.ascontiguousarray(array))
 
@@ -173,19 +178,11 @@ def _levels(dark: Array) -> Array:
 
 
 class Mark(NamedTuple):
-    """One connected piece of ink: its box on the picture, and its own ink in that box."""
+    """A piece of ink: where its box stands on the picture, and its own ink in that box."""
 
     left: int
     top: int
     ink: Array  # (height, width), other marks' ink removed
-
-    @property
-    def right(self) -> int:
-        return self.left + self.ink.shape[1]
-
-    @property
-    def bottom(self) -> int:
-        return self.top + self.ink.shape[0]
 
     @property
     def height(self) -> int:
@@ -195,10 +192,16 @@ class Mark(NamedTuple):
     def width(self) -> int:
         return self.ink.shape[1]
 
+    @property
+    def right(self) -> int:
+        return self.left + self.width
 
-def read_digits(
-    image: Source | None, *, max_digits: int = 4, single: bool = False
-) -> torch.Tensor:
+    @property
+    def bottom(self) -> int:
+        return self.top + self.height
+
+
+def read_digits(image: Source | None, *, max_digits: int = 4, single: bool = False) -> torch.Tensor:
     """Read the digits on a picture, left to right.
 
     Args:
@@ -207,7 +210,7 @@ def read_digits(
         single: everything on the picture is one digit; nothing is split.
 
     Returns:
-        (N, 1, 28, 28) float32 in [0, 1], contiguous, ink = 1, N >= 1, each digit scaled, placed and penned as in MNIST.
+        (N, 1, 28, 28) float32 in [0, 1], contiguous, ink = 1, N >= 1: each digit sized, placed and penned as in MNIST.
 
     Raises:
         EmptyDrawing: there is no ink, or only specks of dust.
@@ -216,20 +219,206 @@ def read_digits(
     """
     if image is None:
         raise EmptyDrawing("Nothing is drawn yet; draw a digit first.")
-    picture = open_image(image)
-    picture = picture.reduce(-(-max(picture.size) // WORK_SIDE)) if max(picture.size) > WORK_SIDE else picture
-    marks = _marks(ink(picture))
+    marks = _marks(ink(_reduced(open_image(image))))
     if not marks:
-        raise EmptyDrawing("I see no digit here; draw one with a few strokes.")
+        raise EmptyDrawing("I see no digit here; draw one with a stroke or two.")
     if single:
         digits = [_merge(marks)]
     else:
-        _check_count(len(marks), 10 * max_digits)  # pairs of them would take long
+        _check_count(len(marks), max_digits, bearable=10 * max_digits)
         digits = [part for group in _groups(marks) for part in _split(group)]
-        _check_count(len(digits), max_digits)
+        _check_count(len(digits), max_digits, bearable=max_digits)
         digits.sort(key=lambda digit: digit.left + digit.right)
     return torch.from_numpy(np.stack([as_mnist(digit.ink) for digit in digits])[:, None])
 
 
-def _check_count(count: int, most: int) -> None:
-    raise NotImplementedError
+def _check_count(count: int, most: int, bearable: int) -> None:
+    if count > bearable:
+        words = ("no digits", "one digit", "two digits", "three digits", "four digits")
+        limit = words[most] if most < len(words) else f"{most} digits"
+        raise BadRequest(f"I see {count} separate marks; draw at most {limit}.")
+
+
+def _reduced(image: Image.Image) -> Image.Image:
+    factor = -(-max(image.size) // WORK_SIDE)
+    deep = image.mode in ("F", "I") or image.mode.startswith("I;")
+    return image if factor == 1 or deep else image.convert("RGBA").reduce(factor)
+
+
+def _marks(inked: Array) -> list[Mark]:
+    """The connected pieces of ink, without the dust: specks, and dots that are small beside what else is there."""
+    labels, stats = cv2.connectedComponentsWithStats((inked > FAINT).astype(np.uint8), connectivity=8)[1:3]
+    solid = np.bincount(labels[inked > 0.5], minlength=len(stats)) > 0
+    sides, areas = stats[:, 2:4], stats[:, 4]
+    longest = sides.max(axis=1)
+    dot = (areas > 0.7 * sides.prod(axis=1)) & (sides.min(axis=1) > 0.7 * longest)
+    kept = solid & (longest >= np.maximum(8, dot * 0.12 * max(inked.shape)))
+    kept[0] = False  # the paper
+    if kept.any():
+        kept &= longest > np.where(dot, 0.25, 0.12) * longest[kept].max()
+    marks = []
+    for label in np.flatnonzero(kept):
+        x, y, width, height = stats[label, :4].tolist()
+        box = np.s_[y : y + height, x : x + width]
+        marks.append(Mark(x, y, np.where(labels[box] == label, inked[box], np.float32(0))))
+    return marks
+
+
+def _merge(marks: list[Mark]) -> Mark:
+    left, top = min(mark.left for mark in marks), min(mark.top for mark in marks)
+    right, bottom = max(mark.right for mark in marks), max(mark.bottom for mark in marks)
+    whole = np.zeros((bottom - top, right - left), np.float32)
+    for mark in marks:
+        whole[mark.top - top : mark.bottom - top, mark.left - left : mark.right - left] += mark.ink
+    return Mark(left, top, whole)
+
+
+def _groups(marks: list[Mark]) -> list[Mark]:
+    """Strokes of one digit, put together."""
+    joined = np.zeros((len(marks), len(marks)), bool)
+    for (i, a), (j, b) in combinations(enumerate(marks), 2):
+        joined[i, j] = _one_digit(*sorted((a, b), key=lambda mark: mark.height))
+    count, group = connected_components(joined, directed=False)
+    return [_merge([mark for mark, g in zip(marks, group, strict=True) if g == k]) for k in range(count)]
+
+
+def _one_digit(low: Mark, tall: Mark) -> bool:
+    """Are two marks strokes of the same digit? One above the other they are; side by side only a scrap is."""
+    across = min(low.right, tall.right) - max(low.left, tall.left)  # overlap, or minus the gap
+    if across >= 0.35 * min(low.width, tall.width):
+        return not (low.height > 0.45 * tall.height and _side_by_side(low, tall))
+    down = min(low.bottom, tall.bottom) - max(low.top, tall.top)
+    if down < -0.25 * tall.height:
+        return False
+    bar = low.height < 0.35 * tall.height and low.width > 1.5 * low.height  # the top of a 5, drawn apart
+    return (
+        across > -(0.25 if bar else 0.06) * tall.height and low.height < (0.35 if bar else 0.7) * tall.height
+    )
+
+
+def _side_by_side(a: Mark, b: Mark) -> bool:
+    """Do most rows meet first all of one mark and then all of the other, as in 11 written aslant?"""
+    top, bottom = max(a.top, b.top), min(a.bottom, b.bottom)
+    if bottom - top < 0.6 * min(a.height, b.height):
+        return False
+    (a_first, a_last), (b_first, b_last) = (_row_ends(mark, top, bottom) for mark in (a, b))
+    return bool(max((a_last < b_first).mean(), (b_last < a_first).mean()) > 0.8)
+
+
+def _row_ends(mark: Mark, top: int, bottom: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """The first and the last inked column of each row from `top` to `bottom`, on the picture."""
+    rows = mark.ink[top - mark.top : bottom - mark.top] > FAINT
+    return mark.left + rows.argmax(axis=1), mark.right - 1 - rows[:, ::-1].argmax(axis=1)
+
+
+def _split(mark: Mark) -> list[Mark]:
+    """Part digits that touch: a mark too wide for one is cut where one stroke at most crosses from left to right."""
+    if mark.width < 1.35 * mark.height:
+        return [mark]
+    start, stop = int(0.25 * mark.width), int(0.75 * mark.width)
+    columns = mark.ink.sum(axis=0)[start:stop]
+    thinnest = np.flatnonzero(columns <= columns.min() + 0.02 * mark.height)
+    cut = start + int(thinnest[len(thinnest) // 2])
+    if columns.min() > 0.3 * mark.height:
+        return [mark]
+    left, right = _cropped(mark.ink[:, :cut]), _cropped(mark.ink[:, cut:])
+    halves = [
+        Mark(mark.left + left[1].start, mark.top + left[0].start, mark.ink[:, :cut][left]),
+        Mark(mark.left + cut + right[1].start, mark.top + right[0].start, mark.ink[:, cut:][right]),
+    ]
+    return [part for half in halves for part in _split(half)]
+
+
+def _cropped(inked: Array) -> tuple[slice, slice]:
+    """The box around the ink, as an index."""
+    rows, columns = (np.flatnonzero((inked > FAINT).any(axis=axis)) for axis in (1, 0))
+    return np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+
+
+# --- as MNIST has them ---------------------------------------------------------------------------------------------
+
+
+def as_mnist(digit: Array) -> Array:
+    """Size, pen and place one digit as MNIST would.
+
+    Args:
+        digit: (H, W) float32 in [0, 1], ink = 1, of any size, cropped to its ink.
+
+    Returns:
+        (28, 28) float32 in [0, 1]; a digit of MNIST comes out nearly as it went in.
+    """
+    fine = _fine(digit)
+    pen = _pen_width(fine) * BOX / FINE
+    wanted = float(np.clip(pen, *PEN))
+    if pen == 0 or (pen == wanted and max(digit.shape) >= BOX):
+        return _centred(_boxed(digit))
+    return _centred(_boxed(_repenned(fine, pen * FINE / BOX, wanted / BOX)))
+
+
+def _fine(digit: Array) -> Array:
+    """Enlarge (without stairs) or reduce (without losing hairlines) to a long side of FINE."""
+    scale = FINE / max(digit.shape)
+    if scale < 1:
+        digit = cv2.dilate(digit, _disc(round(1 / scale) // 2))
+    size = (_side(digit.shape[1] * scale), _side(digit.shape[0] * scale))
+    fine = cv2.resize(digit, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+    if scale > 2:
+        fine = cv2.GaussianBlur(fine, (0, 0), 0.4 * scale)
+    return np.pad(np.clip(fine, 0, 1), BOX)  # room for a pen to grow
+
+
+def _pen_width(fine: Array) -> float:
+    """Twice the typical distance from the middle of a stroke to its edge, in pixels; 0 if there is no stroke."""
+    distance, ridge = _ridge(fine)
+    return float(2 * np.median(distance[ridge]) - 1) if ridge.any() else 0.0
+
+
+def _ridge(fine: Array) -> tuple[Array, NDArray[np.bool_]]:
+    """The distance to the edge, and where it is largest: the middle of the strokes."""
+    distance = cv2.distanceTransform((fine > 0.5).astype(np.uint8), cv2.DIST_L2, 5)
+    return distance, (distance > 0) & (distance >= cv2.dilate(distance, np.ones((3, 3), np.uint8)))
+
+
+def _repenned(fine: Array, pen: float, share: float) -> Array:
+    """Thicken or thin strokes of width `pen` until they are `share` of the digit's long side.
+
+    A width w' makes the side FINE - pen + w', so w' = share * (FINE - pen) / (1 - share). No stroke is lost: thicker
+    ones keep their old ink, thinner ones a thin pen along their middle.
+    """
+    grow = max(0.5 * (share * (FINE - pen) / (1 - share) - pen), -0.35 * pen)
+    inside, ridge = _ridge(fine)
+    outside = cv2.distanceTransform((fine <= 0.5).astype(np.uint8), cv2.DIST_L2, 5)
+    redrawn = np.clip(inside - outside - 0.5 * np.sign(inside - outside) + grow + 0.5, 0, 1)
+    if grow >= 0:
+        return np.maximum(redrawn, fine)
+    middle = (ridge & (inside > 0.25 * pen)).astype(np.float32)
+    return np.maximum(redrawn, cv2.dilate(middle, _disc(round(0.5 * PEN[0] * FINE / BOX))))
+
+
+def _boxed(digit: Array) -> Array:
+    """Average down to a long side of BOX."""
+    digit = digit[_cropped(digit)]
+    scale = BOX / max(digit.shape)
+    size = (_side(digit.shape[1] * scale), _side(digit.shape[0] * scale))
+    return cv2.resize(digit, size, interpolation=cv2.INTER_AREA)
+
+
+def _centred(small: Array) -> Array:
+    """Put a digit on 28x28, its centre of mass within half a pixel of index 14."""
+    picture = np.zeros((SIZE, SIZE), np.float32)
+    height, width = small.shape
+    mass = small.sum()
+    down = float(np.arange(height) @ small.sum(axis=1) / mass)
+    across = float(np.arange(width) @ small.sum(axis=0) / mass)
+    top = min(max(round(CENTRE - down), 0), SIZE - height)
+    left = min(max(round(CENTRE - across), 0), SIZE - width)
+    picture[top : top + height, left : left + width] = small
+    return picture
+
+
+def _side(length: float) -> int:
+    return max(1, round(length))
+
+
+def _disc(radius: int) -> NDArray[np.uint8]:
+    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))

@@ -84,14 +84,16 @@ def load(source: Source = None) -> VAE:
         model = VAE(VAEConfig.from_dict(json.loads(metadata["config"])))
     except (KeyError, TypeError, ValueError) as error:
         raise WeightsError(f"{path} does not say which model it holds ({error})") from error
-    _fill(model, tensors, path)
+    fill(model, tensors, path)
+    model.path, model.fingerprint = path, fingerprint(path)
     model.requires_grad_(False).eval()
     if model.config.architecture != "dense":
         model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return model
 
 
-def _fill(model: torch.nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
+def fill(model: torch.nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
+    """Load `tensors` into `model`, strictly; raises WeightsError naming the file and the tensor."""
     wanted = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
     found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     for name in sorted(set(wanted) | set(found)):

@@ -1,0 +1,143 @@
+"""The bank: latent codes of real handwriting, for typed digits and for the graph of a handwritten path.
+
+`weights/bank.safetensors` holds codes, not pictures: *training* digits for the graph, *test* digits
+for typing, eight bits a number, with labels, ink and a few measures of style. Its metadata name the
+weights it was built from; with any others it is refused.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from vae import weights
+from vae.errors import BadRequest, WeightsError
+from vae.model import VAE
+
+STYLES = ("slant", "pen", "height", "width")
+NUMBER = re.compile(r"[0-9]{1,4}", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Codes:
+    """Latents `z` `(N, D)` float32, `labels` `(N,)`, `ink` `(N,)` (sum of the picture's pixels) and `style`
+    `(N, 4)` (STYLES) of decoded digits."""
+
+    z: Tensor
+    labels: Tensor
+    ink: Tensor
+    style: Tensor
+
+    def __len__(self) -> int:
+        return len(self.z)
+
+
+@dataclass(frozen=True)
+class Bank:
+    graph: Codes
+    typed: Codes
+
+
+def measure_style(x: Tensor) -> Tensor:
+    """Slant, pen width, height and width (in pixels; slant is a tangent) of digits `(N, 1, S, S)`: `(N, 4)`.
+
+    Slant from the second moments, as in the deskewing of LeCun et al. 1998; the pen's width as
+    twice the area over the length of the outline.
+    """
+    x = x[:, 0]
+    size = x.shape[-1]
+    axis = torch.arange(size, dtype=x.dtype)
+    mass = x.sum((1, 2)).clamp_min(1e-6)
+    cx, cy = (x.sum(1) @ axis) / mass, (x.sum(2) @ axis) / mass
+    dx, dy = axis[None] - cx[:, None], axis[None] - cy[:, None]
+    vertical = (x.sum(2) * dy.square()).sum(1).clamp_min(1e-6)
+    mixed = torch.einsum("nyx,nx,ny->n", x, dx, dy)
+    outline = (x[:, 1:] - x[:, :-1]).abs().sum((1, 2)) + (x[:, :, 1:] - x[:, :, :-1]).abs().sum((1, 2))
+    span = [(x.amax(d) > 0.5).to(x.dtype) @ torch.ones(size) for d in (2, 1)]
+    return torch.stack([-mixed / vertical, 2 * mass / outline.clamp_min(1e-6), *span], dim=1)
+
+
+def build_bank(model: VAE, train: Tensor, train_labels: Tensor, test: Tensor, test_labels: Tensor,
+               path: Path, weights_path: Path) -> None:  # fmt: skip
+    """Encode digits `(N, 1, 28, 28)` and write the bank of the model whose weights are at `weights_path`."""
+    tensors: dict[str, Tensor] = {}
+    for name, x, labels in (("graph", train, train_labels), ("typed", test, test_labels)):
+        with torch.inference_mode():
+            z = torch.cat([model.encode(part)[0] for part in x.split(500)])
+        scale = z.abs().amax(0).clamp_min(1e-6) / 127
+        tensors |= {
+            f"{name}.z": (z / scale).round().to(torch.int8),
+            f"{name}.scale": scale,
+            f"{name}.labels": labels.to(torch.uint8),
+        }
+    metadata = {"weights": weights.fingerprint(weights_path), "preset": model.config.preset}
+    weights.write_tensors(path, tensors, metadata)
+
+
+def load_bank(model: VAE, path: Path) -> Bank:
+    """The bank at `path`; raises WeightsError when it is not of this model's weights."""
+    tensors, metadata = weights.read_tensors(path)
+    if metadata.get("weights") != model.fingerprint:
+        raise WeightsError(
+            f"{path} was built from other weights than {model.config.preset}'s; "
+            "build it again with: python -m vae bank --data DIR"
+        )
+    try:
+        graph, typed = (_codes(model, tensors, name) for name in ("graph", "typed"))
+    except KeyError as error:
+        raise WeightsError(f"{path} is no bank: {error} is missing") from error
+    return Bank(graph, typed)
+
+
+def _codes(model: VAE, tensors: dict[str, Tensor], name: str) -> Codes:
+    z = tensors[f"{name}.z"].float() * tensors[f"{name}.scale"]
+    if z.shape[1] != model.config.latent_dim:
+        raise WeightsError(f"the bank holds {z.shape[1]} latent dimensions, the model {model.config.latent_dim}")
+    with torch.inference_mode():
+        pictures = [model.decode(part) for part in z.split(500)]
+        ink = torch.cat([x.sum((1, 2, 3)) for x in pictures])
+        style = torch.cat([measure_style(x) for x in pictures])
+    return Codes(z, tensors[f"{name}.labels"].long(), ink, style)
+
+
+@functools.lru_cache(maxsize=4)
+def bank_of(model: VAE) -> Bank | None:
+    """The bank beside the model's weights file, or None where there is none of its preset."""
+    if model.path is None or not (path := model.path.with_name("bank.safetensors")).exists():
+        return None
+    if weights.read_tensors(path)[1].get("preset") != model.config.preset:
+        return None
+    return load_bank(model, path)
+
+
+def check_number(text: object) -> str:
+    """`text` as one to four ASCII digits; raises BadRequest otherwise."""
+    number = text.strip() if isinstance(text, str) else ""
+    if not NUMBER.fullmatch(number):
+        raise BadRequest("Please type a number of one to four digits, such as 32.")
+    return number
+
+
+def type_codes(bank: Bank, number: str, seed: int = 0) -> tuple[Tensor, Tensor]:
+    """Latents `(N, D)` of a typed number's digits, and their indices in `bank.typed`: one hand's, by seed.
+
+    The seed picks the hand (a slant, a pen, a size) from the test set's; each digit is then, of the
+    twelve of its class nearest to that hand, one picked by seed.
+    """
+    style = (bank.typed.style - bank.typed.style.mean(0)) / bank.typed.style.std(0).clamp_min(1e-6)
+    generator = torch.Generator().manual_seed(seed)
+    hand = style[int(torch.randint(len(style), (1,), generator=generator))].clamp(-1.2, 1.2)
+    weight = torch.tensor([1.0, 1.0, 1.0, 0.0])  # a 1 is narrow in any hand: its width says nothing
+    chosen = []
+    picks = torch.randint(12, (10,), generator=generator)  # the same digit looks the same within a number
+    for digit in check_number(number):
+        own = (bank.typed.labels == int(digit)).nonzero()[:, 0]
+        distance = ((style[own] - hand).square() * weight).sum(1)
+        chosen.append(own[distance.argsort()[min(int(picks[int(digit)]), len(own) - 1)]])
+    index = torch.stack(chosen)
+    return bank.typed.z[index], index
