@@ -21,7 +21,8 @@ from pathlib import Path
 
 import torch
 
-from vae import data, views, weights
+from vae import classifier_training, data, views, weights
+from vae.classifier import KINDS, Classifier, load_classifier
 from vae.errors import WeightsError
 from vae.model import PRESETS, build
 from vae.training import RECIPES, elbo_terms, fit, write_report
@@ -29,7 +30,8 @@ from vae.training import RECIPES, elbo_terms, fit, write_report
 
 def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--model", choices=PRESETS, default="flagship", help="which preset (default: %(default)s)")
+    p.add_argument("--model", choices=(*PRESETS, *KINDS), default="flagship",
+                   help="a preset, or the classifier `reader` or `judge` (default: %(default)s)")  # fmt: skip
     p.add_argument("--dataset", choices=data.NAMES, default="mnist", help="default: %(default)s")
     p.add_argument("--data", metavar="DIR", help="its folder; else DIGIT_MORPH_DATA; else a cache of yours")
     p.add_argument("--out", metavar="DIR", type=Path, help="the run's folder (default: runs/MODEL)")
@@ -60,6 +62,8 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(f"{out} holds a run already: add --resume to go on with it, or choose another --out")
     names = ("epochs", "batch_size", "lr", "kl_weight", "kl_warmup", "jitter", "binarise", "seed")
     chosen = {name: value for name in names if (value := getattr(args, name)) is not None}
+    if args.model in KINDS:
+        return train_classifier(args, chosen, out)
     recipe = replace(RECIPES[args.model], **chosen)
 
     torch.set_num_threads(args.threads)
@@ -86,6 +90,22 @@ def main(arguments: list[str] | None = None) -> None:
     write_report(out, report)
     print(f"test: {reconstruction + kl:.2f} nats = {reconstruction:.2f} reconstruction + {kl:.2f} KL")
     print(f"left in {out}; use it with: python app.py --weights {out}")
+
+
+def train_classifier(args: argparse.Namespace, chosen: dict[str, float], out: Path) -> None:
+    recipe = replace(classifier_training.RECIPES[args.model], **chosen)
+    torch.set_num_threads(args.threads)
+    torch.manual_seed(recipe.seed)
+    splits = data.load_splits(args.dataset, args.data)
+    rows = classifier_training.fit_classifier(
+        Classifier(KINDS[args.model]), splits, recipe, out, device=args.device, resume=args.resume
+    )
+    right = classifier_training.logits_of(load_classifier(out), splits.test).argmax(1) == splits.test.labels
+    score = float(right.double().mean())
+    write_report(
+        out, {"model": args.model, "train": asdict(recipe), "seconds": rows[-1]["seconds"], "test": score}
+    )
+    print(f"test: {100 * score:.2f}% right; left in {out}")
 
 
 if __name__ == "__main__":

@@ -60,7 +60,10 @@ def data_root(given: str | os.PathLike[str] | None = None) -> Path:
 
 
 def load_pictures(
-    name: str = "mnist", root: str | os.PathLike[str] | None = None, train: bool = True, size: int | None = None
+    name: str = "mnist",
+    root: str | os.PathLike[str] | None = None,
+    train: bool = True,
+    size: int | None = None,
 ) -> Pictures:
     """One half of a data set, downloaded by torchvision only into the user's own cache.
 
@@ -123,10 +126,13 @@ def as_floats(images: Tensor) -> Tensor:
     return images.to(torch.float32).div_(255)
 
 
-def jitter(x: Tensor, share: float, generator: Generator) -> Tensor:
+def jitter(
+    x: Tensor, share: float, generator: Generator, strength: float = 1.0, shift: float = 0.0
+) -> Tensor:
     """Turn, slant, stretch and thicken or thin a share of the pictures a little; `(B, C, S, S)` in [0, 1].
 
-    Up to 10 degrees, 0.15 of slant, 8% of size and a third of a pixel of stroke, each uniformly
+    Up to 10 degrees, 0.15 of slant, 8% of size and a third of a pixel of stroke, each uniformly and
+    times `strength`, and up to `shift` pixels aside
     (after Simard et al., Best Practices for Convolutional Neural Networks, 2003).
     """
     chosen = torch.rand(len(x), generator=generator) < share
@@ -135,15 +141,18 @@ def jitter(x: Tensor, share: float, generator: Generator) -> Tensor:
         return x
     turn, slant, wide, high, pen = (
         (torch.rand(5, n, generator=generator) * 2 - 1)
-        * torch.tensor([[math.radians(10)], [0.15], [0.08], [0.08], [1.0]])
+        * torch.tensor([[math.radians(10)], [0.15], [0.08], [0.08], [1.0]]) * strength
     )  # fmt: skip
-    cos, sin, zero = turn.cos(), turn.sin(), torch.zeros(n)
-    a = torch.stack([cos * (1 + wide), (slant - sin) * (1 + wide), zero], 1)
-    b = torch.stack([sin * (1 + high), cos * (1 + high), zero], 1)
+    aside = down = torch.zeros(n)
+    if shift:
+        aside, down = (torch.rand(2, n, generator=generator) * 2 - 1) * (2 * shift / x.shape[-1])
+    cos, sin = turn.cos(), turn.sin()
+    a = torch.stack([cos * (1 + wide), (slant - sin) * (1 + wide), aside], 1)
+    b = torch.stack([sin * (1 + high), cos * (1 + high), down], 1)
     grid = F.affine_grid(torch.stack([a, b], 1), list(x[chosen].shape), align_corners=False)
     moved = F.grid_sample(x[chosen], grid, mode="bicubic", align_corners=False).clamp(0, 1)
     thick, thin = F.max_pool2d(moved, 3, 1, 1), -F.max_pool2d(-moved, 3, 1, 1)
-    amount = pen.abs()[:, None, None, None] * 0.33
+    amount = pen.abs().clamp(max=3.0)[:, None, None, None] * 0.33
     moved = moved.lerp(torch.where(pen[:, None, None, None] > 0, thick, thin), amount)
     x = x.clone()
     x[chosen] = moved

@@ -62,9 +62,16 @@ def measure_style(x: Tensor) -> Tensor:
     return torch.stack([-mixed / vertical, 2 * mass / outline.clamp_min(1e-6), *span], dim=1)
 
 
-def build_bank(model: VAE, train: Tensor, train_labels: Tensor, test: Tensor, test_labels: Tensor,
-               path: Path, weights_path: Path) -> None:  # fmt: skip
-    """Encode digits `(N, 1, 28, 28)` and write the bank of the model whose weights are at `weights_path`."""
+def choose(labels: Tensor, count: int) -> Tensor:
+    """Indices of `count` digits, as many of each class, the first ones of each."""
+    share = count // 10
+    return torch.cat([(labels == digit).nonzero()[:share, 0] for digit in range(10)])
+
+
+def build_bank(
+    model: VAE, train: Tensor, train_labels: Tensor, test: Tensor, test_labels: Tensor, path: Path
+) -> None:
+    """Encode digits `(N, 1, 28, 28)` and write the bank of a model that was loaded from its weights."""
     tensors: dict[str, Tensor] = {}
     for name, x, labels in (("graph", train, train_labels), ("typed", test, test_labels)):
         with torch.inference_mode():
@@ -75,7 +82,7 @@ def build_bank(model: VAE, train: Tensor, train_labels: Tensor, test: Tensor, te
             f"{name}.scale": scale,
             f"{name}.labels": labels.to(torch.uint8),
         }
-    metadata = {"weights": weights.fingerprint(weights_path), "preset": model.config.preset}
+    metadata = {"weights": model.fingerprint, "preset": model.config.preset}
     weights.write_tensors(path, tensors, metadata)
 
 

@@ -184,8 +184,9 @@ def residual_nets(config: VAEConfig) -> tuple[nn.Module, nn.Module]:
 class VAE(nn.Module):
     """A model: `encode` to the posterior, `decode` to pictures.
 
-    Shapes: pictures `(B, C, S, S)` float in [0, 1], ink = 1; latents `(B, D)`; classes `(B,)` int64,
-    for a conditional model only (`config.classes > 0`), which cannot do without them.
+    Shapes: pictures `(B, C, S, S)` float in [0, 1], ink = 1; latents `(B, D)`; classes `(B,)` int64
+    (or `(B, K)` float, a mixture of them) for a conditional model only (`config.classes > 0`), which
+    cannot do without them.
     """
 
     def __init__(self, config: VAEConfig) -> None:
@@ -232,7 +233,8 @@ class VAE(nn.Module):
             return x
         if y is None:
             raise ValueError(f"the model '{self.config.preset}' needs the class beside its input")
-        return torch.cat([x, F.one_hot(y, self.config.classes).to(x.dtype)], dim=1)
+        given = y if y.is_floating_point() else F.one_hot(y, self.config.classes)
+        return torch.cat([x, given.to(x.dtype)], dim=1)
 
 
 def sample_posterior(mu: Tensor, logvar: Tensor, generator: torch.Generator | None = None) -> Tensor:

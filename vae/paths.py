@@ -131,20 +131,22 @@ def handwritten(z0: Tensor, z1: Tensor, nodes: Tensor, passes: int = 16, power: 
     return polyline(smooth(shortest_path(z0, z1, nodes, power=power), passes))
 
 
-def even_steps(picture_at: Callable[[Tensor], Tensor], steps: int, passes: int = 2) -> Tensor:
-    """`steps` values of alpha `(steps,)`, 0 and 1 included, between which the picture changes equally.
+def even_steps(picture_at: Callable[[Tensor], Tensor], spacing: Tensor, passes: int = 2) -> Tensor:
+    """Values of alpha at which the motion of the picture has come as far as `spacing` `(T,)` says, as a
+    share of its whole length: evenly spaced shares give steps of equal change.
 
     `picture_at` maps alpha `(T,)` to pictures `(T, ...)`; each pass decodes, measures the length of
-    the motion so far, and spaces alpha evenly along it (arc-length reparameterisation).
+    the motion so far, and inverts it (arc-length reparameterisation).
     """
-    alpha = torch.linspace(0, 1, max(steps, 48))
-    for last in [False] * (passes - 1) + [True]:
-        length = arc_length(picture_at(alpha)).double()
+    share = spacing.double().numpy()
+    alpha = np.linspace(0, 1, max(len(share), 48))
+    for i in range(passes):
+        length = arc_length(picture_at(torch.from_numpy(alpha).float())).double().numpy()
         if length[-1] <= 0:
-            return torch.linspace(0, 1, steps)
-        wanted = torch.linspace(0, 1, steps if last else len(alpha), dtype=torch.float64) * length[-1]
-        alpha = torch.from_numpy(np.interp(wanted.numpy(), length.numpy(), alpha.double().numpy())).float()
-    return alpha
+            return spacing
+        wanted = share if i == passes - 1 else np.linspace(0, 1, len(alpha))
+        alpha = np.interp(wanted * length[-1], length, alpha)
+    return torch.from_numpy(alpha).float()
 
 
 def ease(alpha: Tensor) -> Tensor:

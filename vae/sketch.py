@@ -30,8 +30,10 @@ MAX_PIXELS = 4_000_000
 WORK_SIDE = 1200  # a larger picture is reduced before it is read: a digit never needs more
 FAINT = 0.1  # less ink than this is paper
 SIZE, BOX, CENTRE = 28, 20, 14.0  # the picture, the digit in it, the index of its centre of mass
+WIDE, TALL = 1.5, 0.6
+SPECK = 8  # a smaller mark is dust, in pixels
 FINE = 8 * BOX  # long side at which a pen is measured and changed
-PEN = (2.0, 3.6)  # widths of MNIST's pens, in pixels of the box; those outside are brought to the nearer end
+PEN = (1.8, 3.8)  # widths of MNIST's pens in the box; those outside are brought to the nearer end
 
 
 # --- the picture ---------------------------------------------------------------------------------------------------
@@ -252,7 +254,7 @@ def _marks(inked: Array) -> list[Mark]:
     sides, areas = stats[:, 2:4], stats[:, 4]
     longest = sides.max(axis=1)
     dot = (areas > 0.7 * sides.prod(axis=1)) & (sides.min(axis=1) > 0.7 * longest)
-    kept = solid & (longest >= np.maximum(8, dot * 0.12 * max(inked.shape)))
+    kept = solid & (longest >= np.maximum(SPECK, dot * 0.12 * max(inked.shape)))
     kept[0] = False  # the paper
     if kept.any():
         kept &= longest > np.where(dot, 0.25, 0.12) * longest[kept].max()
@@ -292,7 +294,7 @@ def _one_digit(low: Mark, tall: Mark) -> bool:
         return False
     bar = low.height < 0.35 * tall.height and low.width > 1.5 * low.height  # the top of a 5, drawn apart
     return (
-        across > -(0.25 if bar else 0.06) * tall.height and low.height < (0.35 if bar else 0.7) * tall.height
+        across > -(0.25 if bar else 0.02) * tall.height and low.height < (0.35 if bar else 0.6) * tall.height
     )
 
 
@@ -312,21 +314,23 @@ def _row_ends(mark: Mark, top: int, bottom: int) -> tuple[NDArray[np.intp], NDAr
 
 
 def _split(mark: Mark) -> list[Mark]:
-    """Part digits that touch: a mark too wide for one is cut where one stroke at most crosses from left to right."""
-    if mark.width < 1.35 * mark.height:
+    """Part digits that touch: a wide mark is cut where it is thinnest, if both parts are tall."""
+    if mark.width < max(WIDE * mark.height, SPECK):
         return [mark]
-    start, stop = int(0.25 * mark.width), int(0.75 * mark.width)
-    columns = mark.ink.sum(axis=0)[start:stop]
-    thinnest = np.flatnonzero(columns <= columns.min() + 0.02 * mark.height)
-    cut = start + int(thinnest[len(thinnest) // 2])
-    if columns.min() > 0.3 * mark.height:
+    middle = mark.width // 4
+    columns = mark.ink.sum(axis=0)[middle : mark.width - middle]
+    cut = middle + int(columns.argmin())
+    parts = [_trimmed(mark, 0, cut), _trimmed(mark, cut, mark.width)]
+    if columns.min() > 0.3 * mark.height or min(part.height for part in parts) < TALL * mark.height:
         return [mark]
-    left, right = _cropped(mark.ink[:, :cut]), _cropped(mark.ink[:, cut:])
-    halves = [
-        Mark(mark.left + left[1].start, mark.top + left[0].start, mark.ink[:, :cut][left]),
-        Mark(mark.left + cut + right[1].start, mark.top + right[0].start, mark.ink[:, cut:][right]),
-    ]
-    return [part for half in halves for part in _split(half)]
+    return [digit for part in parts for digit in _split(part)]
+
+
+def _trimmed(mark: Mark, start: int, stop: int) -> Mark:
+    """The part of a mark between two of its columns."""
+    part = mark.ink[:, start:stop]
+    rows, columns = _cropped(part)
+    return Mark(mark.left + start + columns.start, mark.top + rows.start, part[rows, columns])
 
 
 def _cropped(inked: Array) -> tuple[slice, slice]:

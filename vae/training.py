@@ -103,7 +103,7 @@ def fit(
     if model.config.architecture != "dense":
         model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     ema = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(config.ema), use_buffers=True)
-    optimiser = torch.optim.AdamW(_groups(model, config.weight_decay), lr=config.lr, betas=(0.9, 0.99))
+    optimiser = torch.optim.AdamW(parameter_groups(model, config.weight_decay), lr=config.lr, betas=(0.9, 0.99))
     batches = len(splits.train) // config.batch_size or 1
     run = _Run(out, model, ema, optimiser)
     if resume:
@@ -216,7 +216,7 @@ def _with_sum(reconstruction: float, kl: float) -> tuple[float, float, float]:
     return reconstruction, kl, reconstruction + kl
 
 
-def _groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
     matrices = [p for p in model.parameters() if p.ndim > 1]
     others = [p for p in model.parameters() if p.ndim <= 1]
     return [{"params": matrices, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]

@@ -1,0 +1,183 @@
+"""The command line: python -m vae COMMAND.
+
+    python -m vae morph 32 41 -o out.mp4 --steps 60         typed numbers, in handwriting
+    python -m vae morph 3.png 41 -o out.gif                 a picture of a number (scan, photo, drawing)
+    python -m vae morph --source 3.png 2.png --target 41 -o out.mp4      one picture a digit
+    python -m vae morph 10 9 8 7 6 5 4 3 2 1 0 -o countdown.gif          any number of numbers
+    python -m vae morph test:7 test:1234 -o out.avi         images of the MNIST test set, by index
+    python -m vae morph random:3 random:8 -o out.mp4        a random 3 and a random 8 of it
+    python -m vae sample -o samples.png                     digits nobody wrote
+    python -m vae reconstruct 3.png -o seen.png             what the model sees in a picture
+    python -m vae evaluate --model all --data DIR           the figures of every model, and of the paths
+    python -m vae bank --data DIR                           build the bank of the flagship's weights
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from PIL import Image
+
+from vae import render, weights
+from vae.errors import BadRequest, WeightsError
+from vae.request import MorphRequest, Side, produce, read_side, whole
+from vae.video import FORMATS
+
+FROM_DATA = re.compile(r"(test|random):([0-9]+)")
+
+
+def side_named(text: str, data_dir: str | None, seed: int) -> Side:
+    """A side of the command line: a typed number, a picture's file, `test:INDEX` or `random:DIGIT`."""
+    if match := FROM_DATA.fullmatch(text):
+        return from_test_set(match[1], int(match[2]), data_dir, seed)
+    if text.isdigit() or not Path(text).suffix:
+        return text
+    path = Path(text)
+    if not path.is_file():
+        raise BadRequest(f"There is no picture {text}.")
+    return path
+
+
+def from_test_set(kind: str, number: int, data_dir: str | None, seed: int) -> torch.Tensor:
+    """The test image of that index, or a random one of that digit, as it is: `(1, 1, 28, 28)`."""
+    from vae.data import as_floats, load_pictures
+
+    test = load_pictures(root=data_dir, train=False)
+    if kind == "test":
+        if number >= len(test):
+            raise BadRequest(f"The test set has {len(test)} images: give an index from 0 to {len(test) - 1}.")
+        return as_floats(test.images[number : number + 1])
+    own = (test.labels == number).nonzero()[:, 0]
+    if not len(own):
+        raise BadRequest(f"There is no digit {number}: give one from 0 to 9.")
+    pick = torch.randint(len(own), (1,), generator=torch.Generator().manual_seed(seed))
+    return as_floats(test.images[own[pick]])
+
+
+def morph_command(args: argparse.Namespace) -> None:
+    given: list[Side]
+    if args.source or args.target:
+        if not (args.source and args.target) or args.numbers:
+            raise BadRequest("Give --source and --target, or two numbers or more without them.")
+        given = [
+            side_named(group[0], args.data, args.seed) if len(group) == 1
+            else [side_named(name, args.data, args.seed) for name in group]
+            for group in (args.source, args.target)
+        ]  # fmt: skip
+    else:
+        given = [side_named(text, args.data, args.seed + i) for i, text in enumerate(args.numbers)]
+    if len(given) < 2:
+        raise BadRequest("Give two numbers to morph between, such as: python -m vae morph 32 41")
+    suffix = args.out.suffix.lstrip(".").lower()
+    request = MorphRequest(
+        given[0], given[-1], tuple(given[1:-1]), steps=args.steps, seed=args.seed, path=args.path,
+        speed=args.speed, refine=not args.no_refine, fps=args.fps, size=args.size, style=args.style,
+        playback="bounce" if args.bounce else "once", hold=args.hold, formats=(suffix,),
+    )  # fmt: skip
+    result = produce(request, weights.load(args.weights) if args.weights else None)
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    with weights.replacing(args.out) as path:
+        path.write_bytes(result.files[suffix])
+    read = " -> ".join(reading.number for reading in result.readings)
+    print(f"{args.out}: {read}, {len(result.frames)} frames")
+
+
+def sample_command(args: argparse.Namespace) -> None:
+    from vae import views
+
+    pictures = views.samples(weights.load(args.weights), whole("The number of digits", args.count, 1, 400), args.seed)
+    Image.fromarray(render.grid(pictures, columns=args.columns)).save(args.out)
+    print(f"{args.out}: {len(pictures)} digits")
+
+
+def reconstruct_command(args: argparse.Namespace) -> None:
+    from vae.morph import drawn, endpoints
+
+    model = weights.load(args.weights)
+    side = side_named(args.picture, args.data, args.seed)
+    reading = read_side(side, args.seed)
+    (end,) = endpoints(model, [reading.pictures], refine=args.refine)
+    seen = drawn(model, end.z, end.labels if model.config.classes else None)
+    both = torch.cat([reading.pictures, seen])
+    Image.fromarray(render.grid(both, columns=len(seen))).save(args.out)
+    certain = ", ".join(f"{d} ({c:.0%})" for d, c in zip(reading.digits, reading.certainty, strict=True))
+    print(f"{args.out}: above what was read ({certain}), below what the model makes of it")
+
+
+def bank_command(args: argparse.Namespace) -> None:
+    from vae import digits
+    from vae.data import as_floats, load_splits
+
+    path = weights.find(args.weights)
+    model = weights.load(path)
+    splits = load_splits(root=args.data)
+    graph, typed = digits.choose(splits.train.labels, args.graph), digits.choose(splits.test.labels, args.typed)
+    out = path.with_name("bank.safetensors")
+    digits.build_bank(
+        model, as_floats(splits.train.images[graph]), splits.train.labels[graph],
+        as_floats(splits.test.images[typed]), splits.test.labels[typed], out,
+    )  # fmt: skip
+    print(f"{out}: {len(graph)} training and {len(typed)} test codes, {out.stat().st_size / 1024:.0f} KiB")
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(
+        prog="python -m vae", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def command(name: str, run: Callable[[argparse.Namespace], None], text: str) -> argparse.ArgumentParser:
+        p = commands.add_parser(name, help=text, description=text)
+        p.set_defaults(run=run)
+        p.add_argument("--weights", metavar="W", help="a file, a run's folder or a preset (default: the flagship)")
+        p.add_argument("--data", metavar="DIR", help="a folder torchvision's MNIST reads")
+        p.add_argument("--seed", type=int, default=0, help="of the handwriting, or of the draw (default: 0)")
+        return p
+
+    p = command("morph", morph_command, "turn one number into another, in a video")
+    p.add_argument("numbers", nargs="*", metavar="NUMBER", help="typed, a picture's file, test:INDEX or random:DIGIT")
+    p.add_argument("--source", nargs="+", metavar="FILE", help="pictures of the source, one a digit")
+    p.add_argument("--target", nargs="+", metavar="FILE", help="pictures of the target, one a digit")
+    p.add_argument("-o", "--out", type=Path, default=Path("morph.mp4"), help=f"one of {', '.join(FORMATS)}")
+    p.add_argument("--steps", type=int, default=60, help="frames from number to number (2 to 240)")
+    p.add_argument("--fps", type=int, default=30)
+    p.add_argument("--size", type=int, default=512, help="height in pixels")
+    p.add_argument("--path", default="auto", help="auto, linear, slerp or handwritten")
+    p.add_argument("--speed", default="constant", help="constant, eased or raw")
+    p.add_argument("--style", default="ink", help="ink, pixels or chalk")
+    p.add_argument("--hold", type=float, default=0.0, help="seconds that each number stands still")
+    p.add_argument("--bounce", action="store_true", help="there and back")
+    p.add_argument("--no-refine", action="store_true", help="the encoder's means as they are, no residual")
+
+    p = command("sample", sample_command, "draw digits from the prior")
+    p.add_argument("-o", "--out", type=Path, default=Path("samples.png"))
+    p.add_argument("--count", type=int, default=100)
+    p.add_argument("--columns", type=int, default=10)
+
+    p = command("reconstruct", reconstruct_command, "what the model sees in a picture")
+    p.add_argument("picture", metavar="NUMBER", help="typed, a picture's file, test:INDEX or random:DIGIT")
+    p.add_argument("-o", "--out", type=Path, default=Path("reconstruction.png"))
+    p.add_argument("--refine", action="store_true", help="after the steps that bring the endpoint nearer")
+
+    p = command("bank", bank_command, "build the bank of latent codes beside a model's weights")
+    p.add_argument("--graph", type=int, default=12_000, help="training codes, for handwritten paths")
+    p.add_argument("--typed", type=int, default=2_000, help="test codes, for typed digits")
+    return top
+
+
+def main(arguments: list[str] | None = None) -> None:
+    args = parser().parse_args(arguments)
+    torch.set_num_threads(min(2, torch.get_num_threads()))
+    try:
+        args.run(args)
+    except (BadRequest, WeightsError, FileNotFoundError) as error:
+        sys.exit(f"vae {args.command}: {error}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,256 @@
+"""From digits to the frames between them: endpoints, path, decode, compose.
+
+A *stack* is a number as pictures, `(N, 1, 28, 28)` float in [0, 1], ink = 1, left to right; *frames*
+are `(T, 28, 28 * places)`. Each place is morphed on its own, and all of them are decoded in one batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from vae import paths
+from vae.classifier import load_classifier
+from vae.digits import Bank, bank_of
+from vae.errors import BadRequest
+from vae.model import VAE, reconstruction_nats
+from vae.pen import written
+
+PathName = Literal["auto", "linear", "slerp", "handwritten"]
+Speed = Literal["raw", "constant", "eased"]
+
+SIDE = 28
+REFINE_STEPS = 6
+REFINE_RATE = 0.5
+RESIDUAL_SPAN = 0.2  # share of the path at each end over which the residual fades
+MIN_NODES = 800  # of a pair's graph, however alike in ink
+
+
+@dataclass(frozen=True)
+class Endpoints:
+    """A number ready to morph: its pictures `(N, 28, 28)`, latents `(N, D)`, what the decoder leaves
+    of the pictures `(N, 28, 28)`, and the classes `(N,)`."""
+
+    pictures: Tensor
+    z: Tensor
+    residual: Tensor
+    labels: Tensor
+
+
+def morph(
+    model: VAE, source: Tensor, target: Tensor, steps: int = 60, path: PathName = "auto",
+    speed: Speed = "constant", refine: bool = True,
+) -> Tensor:  # fmt: skip
+    """The frames in which the number `source` turns into the number `target`.
+
+    Args:
+        model: whose latent space the path goes through.
+        source, target: stacks `(N, 1, 28, 28)` in [0, 1] of one digit or more; they may differ in length.
+        steps: how many frames, first and last included; at least 2.
+        path: `linear`, `slerp`, `handwritten` (needs the model's bank), or `auto`: `handwritten`, and
+            `slerp` without a bank.
+        speed: `raw` (equal steps of alpha), `constant` (equal change of the composed picture) or
+            `eased` (the same, slow at both ends).
+        refine: frame 0 and the last frame are the two stacks exactly. Without it they are what the
+            decoder makes of the encoder's means; with `path="linear"` and `speed="raw"` that is
+            decode((1 - alpha) z1 + alpha z2) and nothing else.
+
+    Returns:
+        float32 CPU tensor `(steps, 28, 28 * places)` in [0, 1], ink = 1.
+
+    Raises:
+        ValueError: for a stack of another shape, or an unknown path or speed.
+    """
+    return morph_sequence(model, [source, target], steps, path, speed, refine)
+
+
+def morph_sequence(
+    model: VAE, stacks: Sequence[Tensor], steps: int = 60, path: PathName = "auto",
+    speed: Speed = "constant", refine: bool = True, hold: int = 0,
+    labels: Sequence[Sequence[int] | None] | None = None,
+) -> Tensor:  # fmt: skip
+    """`morph` from each stack to the next; every stack is shown once, and `hold` frames longer.
+
+    `steps` frames from one stack to the next, both included; so `(steps - 1) * (len(stacks) - 1) + 1`
+    frames without a hold. `labels` says which digits the stacks are, where that is known (typed
+    numbers); the reader looks at the others.
+    """
+    if len(stacks) < 2 or steps < 2:
+        raise ValueError("a morph needs at least two numbers and two steps")
+    ends = endpoints(model, stacks, refine, labels)
+    places = max(len(end.z) for end in ends)
+    legs = []
+    for a, b in zip(ends, ends[1:], strict=False):
+        leg = _Leg(model, a, b, path, places)
+        alpha = torch.linspace(0, 1, steps)
+        if speed != "raw":
+            alpha = paths.even_steps(leg.frames, paths.ease(alpha) if speed == "eased" else alpha)
+        frames = leg.frames(alpha)
+        legs.append(frames if not legs else frames[1:])
+        if hold:
+            legs[-1] = torch.cat([legs[-1], frames[-1:].expand(hold, -1, -1)])
+    first = legs[0][:1].expand(hold, -1, -1)
+    return torch.cat([first, *legs])
+
+
+def endpoints(
+    model: VAE, stacks: Sequence[Tensor], refine: bool = True,
+    labels: Sequence[Sequence[int] | None] | None = None,
+) -> list[Endpoints]:  # fmt: skip
+    """Every digit of every stack encoded (and refined) in one batch."""
+    for stack in stacks:
+        if stack.ndim != 4 or stack.shape[1:] != (1, SIDE, SIDE) or not len(stack):
+            raise ValueError(f"a stack must be (N, 1, 28, 28), not {tuple(stack.shape)}")
+    x = torch.cat(list(stacks)).detach().float().cpu()
+    known = list(labels or [None] * len(stacks))
+    y = classes(x) if any(label is None for label in known) else torch.zeros(len(x), dtype=torch.long)
+    sizes = [len(stack) for stack in stacks]
+    y = torch.cat([
+        part if label is None else torch.tensor(label)
+        for part, label in zip(y.split(sizes), known, strict=True)
+    ])  # fmt: skip
+    given = y if model.config.classes else None
+    seen = model.prepare(x)
+    with torch.inference_mode():
+        mu, logvar = model.encode(seen, given)
+    z = refined(model, seen, mu.clone(), logvar.clone(), given) if refine else mu
+    with torch.inference_mode():
+        residual = (x - drawn(model, z, given))[:, 0] if refine else torch.zeros_like(x[:, 0])
+    split = zip(x[:, 0].split(sizes), z.split(sizes), residual.split(sizes), y.split(sizes), strict=True)
+    return [Endpoints(*parts) for parts in split]
+
+
+def classes(x: Tensor) -> Tensor:
+    """What the reader takes each digit `(N, 1, 28, 28)` for: `(N,)`."""
+    with torch.inference_mode():
+        return load_classifier("reader")(x).argmax(1)
+
+
+def refined(model: VAE, x: Tensor, mu: Tensor, logvar: Tensor, y: Tensor | None = None) -> Tensor:
+    """Latents `(N, D)` nearer to the mode of p(z | x) than the encoder's means: a few gradient steps.
+
+    The step is scaled by the posterior's own variance, which stands for the inverse curvature, so it
+    is close to Newton's (Amari, Natural gradient works efficiently in learning, 1998); the prior term
+    is kept. The best latent of each digit along the way is taken. This closes part of the
+    amortisation gap of Cremer et al. 2018, https://arxiv.org/abs/1801.03558.
+    """
+    z, best, least = mu, mu, torch.full((len(mu),), torch.inf)
+    scale = REFINE_RATE * logvar.exp()
+    for step in range(REFINE_STEPS + 1):
+        z = z.detach().requires_grad_()
+        with torch.enable_grad():
+            loss = reconstruction_nats(model.decode_logits(z, y), x) + 0.5 * z.square().sum(1)
+            (gradient,) = torch.autograd.grad(loss.sum(), z)
+        better = loss.detach() < least
+        best = torch.where(better[:, None], z.detach(), best)
+        least = torch.minimum(least, loss.detach())
+        if step < REFINE_STEPS:
+            z = z.detach() - scale * gradient
+    return best
+
+
+def drawn(model: VAE, z: Tensor, y: Tensor | None = None) -> Tensor:
+    """Latents `(B, D)` -> pictures `(B, 1, 28, 28)`; a smaller model's are enlarged, for showing only."""
+    x = model.decode(z, y)
+    if x.shape[-1] != SIDE:
+        x = F.interpolate(x, size=(SIDE, SIDE), mode="bicubic", align_corners=False).clamp_(0, 1)
+    return x
+
+
+class _Leg:
+    """The way from one number to the next: pictures of it at any alpha."""
+
+    def __init__(self, model: VAE, a: Endpoints, b: Endpoints, path: PathName, places: int) -> None:
+        self.model, self.a, self.b, self.places = model, a, b, places
+        shared = min(len(a.z), len(b.z))  # units meet units: numbers are aligned at their right ends
+        self.i, self.j = len(a.z) - shared, len(b.z) - shared
+        bank = bank_of(model) if path in ("auto", "handwritten") else None
+        self.curves = [curve_between(path, bank, a, self.i + k, b, self.j + k) for k in range(shared)]
+
+    @torch.inference_mode()
+    def frames(self, alpha: Tensor) -> Tensor:
+        """Composed pictures `(T, 28, 28 * places)` at `alpha` `(T,)`."""
+        a, b, i, j = self.a, self.b, self.i, self.j
+        pictures = [written(a.pictures[k], 1 - alpha) for k in range(i)]
+        pictures += [written(b.pictures[k], alpha) for k in range(j)]
+        pictures += self._morphing(alpha)
+        first = (self.places - len(a.z)) / 2 + i  # where the first shared place stands in the source
+        last = (self.places - len(b.z)) / 2 + j  # and in the target
+        shift = first + (last - first) * paths.ease(alpha)
+        canvas = alpha.new_zeros(len(alpha), SIDE, SIDE * self.places)
+        for slot, picture in enumerate(pictures, start=-i - j):
+            put(canvas, picture, (shift + slot) * SIDE)
+        return canvas
+
+    def _morphing(self, alpha: Tensor) -> list[Tensor]:
+        """The places that both numbers have, decoded in one batch: `(T, 28, 28)` each."""
+        a, b, i, j, count = self.a, self.b, self.i, self.j, len(self.curves)
+        z = torch.cat([curve(alpha) for curve in self.curves])
+        y = None
+        if classes := self.model.config.classes:
+            ends = (F.one_hot(end.labels[k:], classes).float() for end, k in ((a, i), (b, j)))
+            y = torch.cat([paths.linear(*pair)(alpha) for pair in zip(*ends, strict=True)])
+        pictures = drawn(self.model, z, y).view(count, len(alpha), SIDE, SIDE)
+        leaving, arriving = residual_weight(alpha), residual_weight(1 - alpha)
+        pictures = pictures + leaving[:, None, None] * a.residual[i:, None]
+        pictures = pictures + arriving[:, None, None] * b.residual[j:, None]
+        return list(pictures.clamp_(0, 1))
+
+
+def curve_between(
+    path: PathName, bank: Bank | None, a: Endpoints, k: int, b: Endpoints, m: int
+) -> paths.Curve:
+    """The curve from digit `k` of `a` to digit `m` of `b`."""
+    z0, z1 = a.z[k], b.z[m]
+    if path == "linear":
+        return paths.linear(z0, z1)
+    if path == "slerp" or (path == "auto" and bank is None):
+        return paths.slerp(z0, z1)
+    if path not in ("auto", "handwritten"):
+        raise ValueError(f"there is no path '{path}'; choose one of {', '.join(get_args(PathName))}")
+    if bank is None:
+        raise BadRequest("The handwritten path needs the codes that only the shipped model has.")
+    codes = bank.graph
+    own = ((codes.labels == a.labels[k]) | (codes.labels == b.labels[m])).nonzero()[:, 0]
+    ink = torch.stack([a.pictures[k].sum(), b.pictures[m].sum()])
+    return paths.handwritten(z0, z1, codes.z[own[alike_in_ink(codes.ink[own], ink)]])
+
+
+def alike_in_ink(ink: Tensor, ends: Tensor) -> Tensor:
+    """Indices of the digits with an amount of ink between the two ends' (a tenth more or less), or, of
+    few such, the MIN_NODES nearest to it: a path through them keeps its strokes' width."""
+    low, high = ends.min() * 0.9, ends.max() * 1.1
+    outside = torch.maximum(low - ink, ink - high).clamp_min(0)
+    count = max(int((outside == 0).sum()), min(MIN_NODES, len(ink)))
+    return outside.argsort(stable=True)[:count]
+
+
+def residual_weight(alpha: Tensor) -> Tensor:
+    """1 at alpha = 0, falling smoothly to 0 at RESIDUAL_SPAN."""
+    return 1 - paths.ease((alpha / RESIDUAL_SPAN).clamp(0, 1))
+
+
+def put(canvas: Tensor, picture: Tensor, left: Tensor) -> None:
+    """Lay `picture` `(T, S, S)` on `canvas` `(T, S, W)` with its left edge at `left` `(T,)` pixels, which may
+    be fractional or outside; ink on ink stays ink (maximum)."""
+    still = bool((left == left[0]).all()) and float(left[0]).is_integer()
+    if still and 0 <= left[0] <= canvas.shape[2] - picture.shape[2]:
+        part = canvas[:, :, int(left[0]) : int(left[0]) + picture.shape[2]]
+        torch.maximum(part, picture, out=part)
+        return
+    whole = left.floor()
+    side, width = picture.shape[1:]
+    theta = torch.eye(2, 3).repeat(len(left), 1, 1)
+    theta[:, 0, 2] = -2 * (left - whole) / (width + 2)
+    grid = F.affine_grid(theta, [len(left), 1, side, width + 2], align_corners=False)
+    moved = F.grid_sample(F.pad(picture, (1, 1))[:, None], grid, mode="bicubic", align_corners=False)
+    column = torch.arange(canvas.shape[2]) - whole[:, None].long() + 1  # of `moved`, for each of the canvas
+    inside = (column >= 0) & (column < width + 2)
+    index = column.clamp(0, width + 1)[:, None].expand(-1, side, -1)
+    laid = moved[:, 0].clamp(0, 1).gather(2, index) * inside[:, None]
+    torch.maximum(canvas, laid, out=canvas)

@@ -1,0 +1,229 @@
+"""One request, one answer: `produce` is the pure function behind the page, the API and the command line.
+
+A `MorphRequest` is checked as it is made, so a request that exists is sound; what is wrong with it is
+said in a `BadRequest`, one sentence in the visitor's words.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, get_args
+
+import torch
+from torch import Tensor
+
+from vae import sketch, video, weights
+from vae.classifier import load_classifier, probabilities
+from vae.digits import bank_of, check_number, type_codes
+from vae.errors import BadRequest, WeightsError
+from vae.model import PRESETS, VAE
+from vae.morph import PathName, Speed, morph_sequence
+from vae.render import STYLES, Style
+from vae.video import Playback
+
+Side = Any
+"""A number: typed text ("32"), a stack of digits `(N, 1, 28, 28)`, one picture (a PIL image, array, path
+or bytes) of one to four digits, or a list of pictures of one digit each."""
+
+MOST_PLACES = 4
+SIZES = (56, 1024)
+MOST_NUMBERS = 24
+
+
+@dataclass(frozen=True, eq=False)
+class MorphRequest:
+    """All that a morph depends on.
+
+    Attributes:
+        source, target: the two numbers, each typed, drawn or already read (see `Side`).
+        via: numbers in between, in order; a sequence of up to 24 in all.
+        steps: frames from each number to the next, both included: a whole number, 2 to 240.
+        seed: whose handwriting typed digits are in; a whole number, 0 to 2**31 - 1.
+        path: `auto`, `linear`, `slerp` or `handwritten`.
+        speed: `constant`, `eased` or `raw`.
+        refine: whether the ends are exactly the digits that were read.
+        fps: frames a second, 1 to 60.
+        size: height of the pictures in pixels, 56 to 1024.
+        style: `ink`, `pixels` or `chalk`.
+        playback: `once` or `bounce` (there and back).
+        hold: how long each number stands still, in seconds, 0 to 3.
+        formats: which files to make: any of mp4, avi, webm, gif, webp, png (a filmstrip), zip.
+        model: the preset to morph with; None is the model the program was started with.
+
+    Raises:
+        BadRequest: one sentence for the visitor, for any of them outside its range.
+    """
+
+    source: Side
+    target: Side
+    via: tuple[Side, ...] = ()
+    steps: int = 60
+    seed: int = 0
+    path: PathName = "auto"
+    speed: Speed = "constant"
+    refine: bool = True
+    fps: int = 30
+    size: int = 512
+    style: Style = "ink"
+    playback: Playback = "once"
+    hold: float = 0.0
+    formats: tuple[str, ...] = ("mp4",)
+    model: str | None = None
+
+    def __post_init__(self) -> None:
+        def settle(name: str, value: Any) -> None:
+            object.__setattr__(self, name, value)
+
+        settle("steps", whole("The number of steps", self.steps, 2, 240))
+        settle("seed", whole("The seed", self.seed, 0, 2**31 - 1))
+        settle("fps", whole("The frames per second", self.fps, 1, 60))
+        settle("size", whole("The size", self.size, *SIZES))
+        settle("path", one_of("path", self.path, get_args(PathName)))
+        settle("speed", one_of("speed", self.speed, get_args(Speed)))
+        settle("style", one_of("ink style", self.style, tuple(STYLES)))
+        settle("playback", one_of("way to play", self.playback, get_args(Playback)))
+        settle("formats", tuple(one_of("format", f, tuple(video.FORMATS)) for f in self.formats))
+        if self.model is not None:
+            one_of("model", self.model, tuple(PRESETS))
+        if not isinstance(self.refine, bool):
+            raise BadRequest("Refining is either on or off.")
+        if not is_number(self.hold) or not 0 <= self.hold <= 3:
+            raise BadRequest("The pause must be between 0 and 3 seconds.")
+        settle("via", tuple(self.via))
+        if len(self.via) + 2 > MOST_NUMBERS:
+            raise BadRequest(f"A sequence can have at most {MOST_NUMBERS} numbers.")
+        for side in self.sides:
+            if isinstance(side, str):
+                check_number(side)
+            elif isinstance(side, Tensor):
+                check_stack(side)
+
+    @property
+    def sides(self) -> tuple[Side, ...]:
+        return (self.source, *self.via, self.target)
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """A number as it was read: `pictures` `(N, 1, 28, 28)`, the digit the reader takes each for, how sure
+    it is of each (a probability), and the number that was typed, if it was."""
+
+    pictures: Tensor
+    digits: tuple[int, ...]
+    certainty: tuple[float, ...]
+    typed: str | None = None
+
+    @property
+    def number(self) -> str:
+        """What it reads as, such as "32"."""
+        return self.typed or "".join(map(str, self.digits))
+
+
+@dataclass(frozen=True, eq=False)
+class MorphResult:
+    """`frames` `(T, 28, 28 * places)` in [0, 1], ink = 1; what was read of each number, in order; and
+    the `files` asked for, by format."""
+
+    request: MorphRequest
+    frames: Tensor
+    readings: tuple[Reading, ...]
+    files: dict[str, bytes]
+
+    @property
+    def source(self) -> Reading:
+        return self.readings[0]
+
+    @property
+    def target(self) -> Reading:
+        return self.readings[-1]
+
+
+def produce(request: MorphRequest, model: VAE | None = None) -> MorphResult:
+    """Carry out a request; the same request gives the same bytes.
+
+    `model` stands in for the shipped flagship where the request names none. Raises BadRequest (its
+    subclass EmptyDrawing for an empty pad) with a sentence for the visitor.
+    """
+    if request.model is not None or model is None:
+        model = loaded(request.model)
+    if model.config.channels != 1:
+        raise BadRequest("This model was trained on colour pictures; it cannot morph digits.")
+    readings = tuple(read_side(side, request.seed) for side in request.sides)
+    known = [list(map(int, r.typed)) if r.typed else list(r.digits) for r in readings]
+    frames = morph_sequence(
+        model, [r.pictures for r in readings], request.steps, request.path, request.speed, request.refine,
+        hold=round(request.hold * request.fps), labels=known,
+    )  # fmt: skip
+    files = {
+        name: video.encode(
+            frames, name, fps=request.fps, size=request.size, style=request.style, playback=request.playback
+        )
+        for name in request.formats
+    }
+    return MorphResult(request, frames, readings, files)
+
+
+def read_side(side: Side, seed: int = 0) -> Reading:
+    """A number in any of the forms of `Side`, as digits."""
+    if isinstance(side, str):
+        return _read(type_digits(side, seed), check_number(side))
+    if isinstance(side, Tensor):
+        return _read(side.detach().float().cpu())
+    if isinstance(side, Sequence) and not isinstance(side, bytes):
+        if not 1 <= len(side) <= MOST_PLACES:
+            raise BadRequest(f"A number has one to {MOST_PLACES} digits; there are {len(side)} pictures.")
+        if len(side) == 1:
+            return _read(sketch.read_digits(side[0]))
+        return _read(torch.cat([sketch.read_digits(picture, single=True) for picture in side]))
+    return _read(sketch.read_digits(side))
+
+
+def _read(pictures: Tensor, typed: str | None = None) -> Reading:
+    certainty, found = probabilities(load_classifier("reader"), pictures).max(1)
+    return Reading(pictures, tuple(found.tolist()), tuple(certainty.tolist()), typed)
+
+
+def type_digits(number: str, seed: int = 0) -> Tensor:
+    """A typed number as digits `(N, 1, 28, 28)`, in one hand of the test set's, chosen by seed.
+
+    Raises BadRequest for anything but one to four ASCII digits.
+    """
+    model = loaded(weights.FLAGSHIP)
+    bank = bank_of(model)
+    if bank is None:
+        raise WeightsError("weights/bank.safetensors is missing; build it with: python -m vae bank --data DIR")
+    with torch.inference_mode():
+        return model.decode(type_codes(bank, number, seed)[0]).clone()
+
+
+@functools.lru_cache(maxsize=len(PRESETS) + 1)
+def loaded(source: str | None) -> VAE:
+    """`weights.load`, once for each source."""
+    return weights.load(source)
+
+
+def whole(what: str, value: object, least: int, most: int) -> int:
+    """`value` as a whole number in [least, most]; 30.0 counts as 30. Raises BadRequest."""
+    if not is_number(value) or value != int(value) or not least <= value <= most:  # type: ignore[call-overload, operator]
+        raise BadRequest(f"{what} must be a whole number from {least} to {most}.")
+    return int(value)  # type: ignore[call-overload, no-any-return]
+
+
+def is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def one_of(what: str, value: object, known: Sequence[str]) -> Any:
+    if not isinstance(value, str) or value not in known:
+        raise BadRequest(f"There is no such {what}; choose one of {', '.join(known)}.")
+    return value
+
+
+def check_stack(stack: Tensor) -> None:
+    if stack.ndim != 4 or stack.shape[1:] != (1, 28, 28) or not 1 <= len(stack) <= MOST_PLACES:
+        raise BadRequest(f"Digits must be 1 to {MOST_PLACES} pictures of 28 by 28 pixels.")
+    if not bool(torch.isfinite(stack).all()) or float(stack.min()) < 0 or float(stack.max()) > 1:
+        raise BadRequest("The pixels of a digit must lie between 0 and 1.")
