@@ -63,7 +63,8 @@ def main(arguments: list[str] | None = None) -> None:
     names = ("epochs", "batch_size", "lr", "kl_weight", "kl_warmup", "jitter", "binarise", "seed")
     chosen = {name: value for name in names if (value := getattr(args, name)) is not None}
     if args.model in KINDS:
-        return train_classifier(args, chosen, out)
+        train_classifier(args, chosen, out)
+        return
     recipe = replace(RECIPES[args.model], **chosen)
 
     torch.set_num_threads(args.threads)

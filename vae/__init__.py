@@ -1,10 +1,10 @@
 """Digit Morph: one handwritten number turns into another, through the latent space of a VAE.
 
-    import vae
+import vae
 
-    model = vae.load()                            # the shipped flagship
-    frames = vae.morph(model, vae.type_digits("32"), vae.read_digits("drawing.png"), steps=60)
-    vae.write_video(frames, "out.mp4")
+model = vae.load()                            # the shipped flagship
+frames = vae.morph(model, vae.type_digits("32"), vae.read_digits("drawing.png"), steps=60)
+vae.write_video(frames, "out.mp4")
 """
 
 from vae.errors import BadRequest, EmptyDrawing, UnreadablePicture, WeightsError

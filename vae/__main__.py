@@ -1,15 +1,15 @@
 """The command line: python -m vae COMMAND.
 
-    python -m vae morph 32 41 -o out.mp4 --steps 60         typed numbers, in handwriting
-    python -m vae morph 3.png 41 -o out.gif                 a picture of a number (scan, photo, drawing)
-    python -m vae morph --source 3.png 2.png --target 41 -o out.mp4      one picture a digit
-    python -m vae morph 10 9 8 7 6 5 4 3 2 1 0 -o countdown.gif          any number of numbers
-    python -m vae morph test:7 test:1234 -o out.avi         images of the MNIST test set, by index
-    python -m vae morph random:3 random:8 -o out.mp4        a random 3 and a random 8 of it
-    python -m vae sample -o samples.png                     digits nobody wrote
-    python -m vae reconstruct 3.png -o seen.png             what the model sees in a picture
-    python -m vae evaluate --model all --data DIR           the figures of every model, and of the paths
-    python -m vae bank --data DIR                           build the bank of the flagship's weights
+python -m vae morph 32 41 -o out.mp4 --steps 60         typed numbers, in handwriting
+python -m vae morph 3.png 41 -o out.gif                 a picture of a number (scan, photo, drawing)
+python -m vae morph --source 3.png 2.png --target 41 -o out.mp4      one picture a digit
+python -m vae morph 10 9 8 7 6 5 4 3 2 1 0 -o countdown.gif          any number of numbers
+python -m vae morph test:7 test:1234 -o out.avi         images of the MNIST test set, by index
+python -m vae morph random:3 random:8 -o out.mp4        a random 3 and a random 8 of it
+python -m vae sample -o samples.png                     digits nobody wrote
+python -m vae reconstruct 3.png -o seen.png             what the model sees in a picture
+python -m vae evaluate --model all --data DIR           the figures of every model, and of the paths
+python -m vae bank --data DIR                           build the bank of the flagship's weights
 """
 
 from __future__ import annotations
@@ -90,7 +90,9 @@ def morph_command(args: argparse.Namespace) -> None:
 def sample_command(args: argparse.Namespace) -> None:
     from vae import views
 
-    pictures = views.samples(weights.load(args.weights), whole("The number of digits", args.count, 1, 400), args.seed)
+    pictures = views.samples(
+        weights.load(args.weights), whole("The number of digits", args.count, 1, 400), args.seed
+    )
     Image.fromarray(render.grid(pictures, columns=args.columns)).save(args.out)
     print(f"{args.out}: {len(pictures)} digits")
 
@@ -116,7 +118,10 @@ def bank_command(args: argparse.Namespace) -> None:
     path = weights.find(args.weights)
     model = weights.load(path)
     splits = load_splits(root=args.data)
-    graph, typed = digits.choose(splits.train.labels, args.graph), digits.choose(splits.test.labels, args.typed)
+    graph, typed = (
+        digits.choose(splits.train.labels, args.graph),
+        digits.choose(splits.test.labels, args.typed),
+    )
     out = path.with_name("bank.safetensors")
     digits.build_bank(
         model, as_floats(splits.train.images[graph]), splits.train.labels[graph],
@@ -134,13 +139,17 @@ def parser() -> argparse.ArgumentParser:
     def command(name: str, run: Callable[[argparse.Namespace], None], text: str) -> argparse.ArgumentParser:
         p = commands.add_parser(name, help=text, description=text)
         p.set_defaults(run=run)
-        p.add_argument("--weights", metavar="W", help="a file, a run's folder or a preset (default: the flagship)")
+        p.add_argument(
+            "--weights", metavar="W", help="a file, a run's folder or a preset (default: the flagship)"
+        )
         p.add_argument("--data", metavar="DIR", help="a folder torchvision's MNIST reads")
         p.add_argument("--seed", type=int, default=0, help="of the handwriting, or of the draw (default: 0)")
         return p
 
     p = command("morph", morph_command, "turn one number into another, in a video")
-    p.add_argument("numbers", nargs="*", metavar="NUMBER", help="typed, a picture's file, test:INDEX or random:DIGIT")
+    p.add_argument(
+        "numbers", nargs="*", metavar="NUMBER", help="typed, a picture's file, test:INDEX or random:DIGIT"
+    )
     p.add_argument("--source", nargs="+", metavar="FILE", help="pictures of the source, one a digit")
     p.add_argument("--target", nargs="+", metavar="FILE", help="pictures of the target, one a digit")
     p.add_argument("-o", "--out", type=Path, default=Path("morph.mp4"), help=f"one of {', '.join(FORMATS)}")

@@ -46,7 +46,7 @@ RECIPES = {
 
 
 def scribbles(x: Tensor, count: int, generator: Generator) -> Tensor:
-    """Pictures that are no digit: each digit of three turned or mirrored its own way, laid over each other."""
+    """Pictures that are no digit: three digits, each mirrored or turned its own way, laid over each other."""
     turned = torch.zeros(count, *x.shape[1:])
     for _ in range(3):
         one = x[torch.randint(len(x), (count,), generator=generator)]
@@ -70,6 +70,7 @@ def fit_classifier(
     place = device_named(device)
     out.mkdir(parents=True, exist_ok=True)
     model.to(place).train()
+    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     ema = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(config.ema), use_buffers=True)
     optimiser = torch.optim.AdamW(parameter_groups(model, config.weight_decay), lr=config.lr)
     rows: list[dict[str, float]] = []

@@ -104,7 +104,9 @@ def load_bank(model: VAE, path: Path) -> Bank:
 def _codes(model: VAE, tensors: dict[str, Tensor], name: str) -> Codes:
     z = tensors[f"{name}.z"].float() * tensors[f"{name}.scale"]
     if z.shape[1] != model.config.latent_dim:
-        raise WeightsError(f"the bank holds {z.shape[1]} latent dimensions, the model {model.config.latent_dim}")
+        raise WeightsError(
+            f"the bank holds {z.shape[1]} latent dimensions, the model {model.config.latent_dim}"
+        )
     with torch.inference_mode():
         pictures = [model.decode(part) for part in z.split(500)]
         ink = torch.cat([x.sum((1, 2, 3)) for x in pictures])

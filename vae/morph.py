@@ -87,10 +87,11 @@ def morph_sequence(
     legs = []
     for a, b in zip(ends, ends[1:], strict=False):
         leg = _Leg(model, a, b, path, places)
-        alpha = torch.linspace(0, 1, steps)
-        if speed != "raw":
-            alpha = paths.even_steps(leg.frames, paths.ease(alpha) if speed == "eased" else alpha)
-        frames = leg.frames(alpha)
+        time = torch.linspace(0, 1, steps)
+        if speed == "eased":
+            time = paths.ease(time)
+        alpha = time if speed == "raw" else paths.even_steps(leg.morphing, time)
+        frames = leg.frames(alpha, time)
         legs.append(frames if not legs else frames[1:])
         if hold:
             legs[-1] = torch.cat([legs[-1], frames[-1:].expand(hold, -1, -1)])
@@ -163,7 +164,12 @@ def drawn(model: VAE, z: Tensor, y: Tensor | None = None) -> Tensor:
 
 
 class _Leg:
-    """The way from one number to the next: pictures of it at any alpha."""
+    """The way from one number to the next.
+
+    What both numbers have is morphed, and moves by `alpha`; what only one of them has is written or
+    unwritten, and where the digits stand shifts, both by `time`, the share of the leg's frames: so a
+    digit that crosses the picture does not use up the even steps of the digits that change.
+    """
 
     def __init__(self, model: VAE, a: Endpoints, b: Endpoints, path: PathName, places: int) -> None:
         self.model, self.a, self.b, self.places = model, a, b, places
@@ -173,33 +179,32 @@ class _Leg:
         self.curves = [curve_between(path, bank, a, self.i + k, b, self.j + k) for k in range(shared)]
 
     @torch.inference_mode()
-    def frames(self, alpha: Tensor) -> Tensor:
-        """Composed pictures `(T, 28, 28 * places)` at `alpha` `(T,)`."""
+    def morphing(self, alpha: Tensor) -> Tensor:
+        """The places that both numbers have at `alpha` `(T,)`, in one batch: `(T, shared, 28, 28)`."""
         a, b, i, j = self.a, self.b, self.i, self.j
-        pictures = [written(a.pictures[k], 1 - alpha) for k in range(i)]
-        pictures += [written(b.pictures[k], alpha) for k in range(j)]
-        pictures += self._morphing(alpha)
-        first = (self.places - len(a.z)) / 2 + i  # where the first shared place stands in the source
-        last = (self.places - len(b.z)) / 2 + j  # and in the target
-        shift = first + (last - first) * paths.ease(alpha)
-        canvas = alpha.new_zeros(len(alpha), SIDE, SIDE * self.places)
-        for slot, picture in enumerate(pictures, start=-i - j):
-            put(canvas, picture, (shift + slot) * SIDE)
-        return canvas
-
-    def _morphing(self, alpha: Tensor) -> list[Tensor]:
-        """The places that both numbers have, decoded in one batch: `(T, 28, 28)` each."""
-        a, b, i, j, count = self.a, self.b, self.i, self.j, len(self.curves)
         z = torch.cat([curve(alpha) for curve in self.curves])
         y = None
         if classes := self.model.config.classes:
             ends = (F.one_hot(end.labels[k:], classes).float() for end, k in ((a, i), (b, j)))
             y = torch.cat([paths.linear(*pair)(alpha) for pair in zip(*ends, strict=True)])
-        pictures = drawn(self.model, z, y).view(count, len(alpha), SIDE, SIDE)
-        leaving, arriving = residual_weight(alpha), residual_weight(1 - alpha)
-        pictures = pictures + leaving[:, None, None] * a.residual[i:, None]
-        pictures = pictures + arriving[:, None, None] * b.residual[j:, None]
-        return list(pictures.clamp_(0, 1))
+        pictures = drawn(self.model, z, y).view(len(self.curves), len(alpha), SIDE, SIDE).transpose(0, 1)
+        leaving, arriving = (residual_weight(share)[:, None, None, None] for share in (alpha, 1 - alpha))
+        return (pictures + leaving * a.residual[i:] + arriving * b.residual[j:]).clamp_(0, 1)
+
+    @torch.inference_mode()
+    def frames(self, alpha: Tensor, time: Tensor) -> Tensor:
+        """Composed pictures `(T, 28, 28 * places)` at `alpha` and `time`, both `(T,)`."""
+        a, b, i, j = self.a, self.b, self.i, self.j
+        pictures = [written(a.pictures[k], 1 - time) for k in range(i)]
+        pictures += [written(b.pictures[k], time) for k in range(j)]
+        pictures += self.morphing(alpha).unbind(1)
+        first = (self.places - len(a.z)) / 2 + i  # where the first shared place stands in the source
+        last = (self.places - len(b.z)) / 2 + j  # and in the target
+        shift = first + (last - first) * time
+        canvas = alpha.new_zeros(len(alpha), SIDE, SIDE * self.places)
+        for slot, picture in enumerate(pictures, start=-i - j):
+            put(canvas, picture, (shift + slot) * SIDE)
+        return canvas
 
 
 def curve_between(

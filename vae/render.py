@@ -205,9 +205,9 @@ def _weights(n: int, m: int) -> NDArray[np.float32]:
         t = np.abs(centre - pixel) / scale
         value = np.where(t < 1, 2 / 3 - t * t * (1 - t / 2), np.clip(2 - t, 0, None) ** 3 / 6)
         np.add.at(weights, (np.arange(m), pixel.clip(0, n - 1)), value)
-    weights /= weights.sum(1, keepdims=True)
+    weights = (weights / weights.sum(1, keepdims=True)).astype(np.float32)
     weights.flags.writeable = False  # shared by all callers
-    return weights.astype(np.float32)
+    return weights
 
 
 @lru_cache(maxsize=32)

@@ -194,7 +194,9 @@ def type_digits(number: str, seed: int = 0) -> Tensor:
     model = loaded(weights.FLAGSHIP)
     bank = bank_of(model)
     if bank is None:
-        raise WeightsError("weights/bank.safetensors is missing; build it with: python -m vae bank --data DIR")
+        raise WeightsError(
+            "weights/bank.safetensors is missing; build it with: python -m vae bank --data DIR"
+        )
     with torch.inference_mode():
         return model.decode(type_codes(bank, number, seed)[0]).clone()
 

@@ -103,7 +103,9 @@ def fit(
     if model.config.architecture != "dense":
         model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     ema = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(config.ema), use_buffers=True)
-    optimiser = torch.optim.AdamW(parameter_groups(model, config.weight_decay), lr=config.lr, betas=(0.9, 0.99))
+    optimiser = torch.optim.AdamW(
+        parameter_groups(model, config.weight_decay), lr=config.lr, betas=(0.9, 0.99)
+    )
     batches = len(splits.train) // config.batch_size or 1
     run = _Run(out, model, ema, optimiser)
     if resume:
@@ -124,7 +126,11 @@ def fit(
             x, y = x.to(place), y.to(place)
             logits, mu, logvar = model(x, y, noise.manual_seed(seed))
             reconstruction = reconstruction_nats(logits, x).mean()
-            kl = kl_nats(mu, logvar).sum(1).mean() if model.config.variational else torch.zeros((), device=place)
+            kl = (
+                kl_nats(mu, logvar).sum(1).mean()
+                if model.config.variational
+                else torch.zeros((), device=place)
+            )
             optimiser.zero_grad()
             (reconstruction + beta * kl).backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(model.parameters(), config.clip)
@@ -133,7 +139,9 @@ def fit(
             run.add(float(reconstruction.detach()), float(kl.detach()))
             bar.update()
             if run.step % 20 == 0:
-                bar.set_description(f"epoch {epoch + 1}/{config.epochs} loss {run.mean()[0] + run.mean()[1]:.2f}")
+                bar.set_description(
+                    f"epoch {epoch + 1}/{config.epochs} loss {run.mean()[0] + run.mean()[1]:.2f}"
+                )
             run.save_now_and_then(started)
         reconstruction_, kl_ = elbo_terms(ema.module, splits.validation, place, seed=config.seed)
         seconds = run.seconds + time.monotonic() - started
