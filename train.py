@@ -18,6 +18,7 @@ import os
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -93,7 +94,7 @@ def main(arguments: list[str] | None = None) -> None:
     print(f"left in {out}; use it with: python app.py --weights {out}")
 
 
-def train_classifier(args: argparse.Namespace, chosen: dict[str, float], out: Path) -> None:
+def train_classifier(args: argparse.Namespace, chosen: dict[str, Any], out: Path) -> None:
     recipe = replace(classifier_training.RECIPES[args.model], **chosen)
     torch.set_num_threads(args.threads)
     torch.manual_seed(recipe.seed)

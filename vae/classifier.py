@@ -144,5 +144,5 @@ def load_classifier(source: str | Path = "reader") -> Classifier:
     except (KeyError, TypeError, ValueError) as error:
         raise WeightsError(f"{path} does not say which classifier it holds ({error})") from error
     weights.fill(classifier, tensors, path)
-    classifier.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    classifier.to(memory_format=torch.channels_last)
     return classifier.requires_grad_(False).eval()

@@ -15,12 +15,12 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
 from vae import data, weights
 from vae.classifier import Classifier, save_classifier
-from vae.training import TrainConfig, device_named, parameter_groups
+from vae.training import TrainConfig, device_named, moving_average, parameter_groups
 
 COLUMNS = ("epoch", "seconds", "lr", "train_nats", "validation_nats", "validation_error")
 
@@ -70,8 +70,8 @@ def fit_classifier(
     place = device_named(device)
     out.mkdir(parents=True, exist_ok=True)
     model.to(place).train()
-    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    ema = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(config.ema), use_buffers=True)
+    model.to(memory_format=torch.channels_last)
+    ema = AveragedModel(model, multi_avg_fn=moving_average(config.ema), use_buffers=True)
     optimiser = torch.optim.AdamW(parameter_groups(model, config.weight_decay), lr=config.lr)
     rows: list[dict[str, float]] = []
     checkpoint = out / "checkpoint.pt"
@@ -167,5 +167,5 @@ def _calibrated(model: Classifier, temperature: float) -> Classifier:
     copy.load_state_dict(model.state_dict())
     with torch.no_grad():
         for parameter in copy.head.parameters():
-            parameter /= temperature
+            parameter.div_(temperature)
     return copy

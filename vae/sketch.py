@@ -1,10 +1,10 @@
 """A drawing, scan or photo -> the digits on it, as MNIST would have them.
 
-    picture --open_image--> PIL image --ink--> (H, W) ink --marks, groups--> digits --as_mnist--> (N, 1, 28, 28)
+    picture -- open_image --> PIL image -- ink --> (H, W) -- read_digits --> (N, 1, 28, 28)
 
-MNIST's recipe (LeCun et al., http://yann.lecun.com/exdb/mnist): a digit is averaged down, its aspect kept, into a
-box of 20x20 pixels, and moved by whole pixels until its centre of mass is the middle of 28x28. Its pens are between
-1.8 and 4 of those pixels wide, so a thinner or fatter pen is changed first, while the digit is still large.
+MNIST's recipe (LeCun et al., http://yann.lecun.com/exdb/mnist): a digit is averaged down, its aspect kept,
+into a box of 20x20 pixels, and moved by whole pixels until its centre of mass is the middle of 28x28. Most of
+MNIST's pens are 1.8 to 4 of these pixels wide, so a thinner or fatter pen is changed first, at full size.
 """
 
 import io
@@ -30,21 +30,22 @@ MAX_PIXELS = 4_000_000
 WORK_SIDE = 1200  # a larger picture is reduced before it is read: a digit never needs more
 FAINT = 0.1  # less ink than this is paper
 SIZE, BOX, CENTRE = 28, 20, 14.0  # the picture, the digit in it, the index of its centre of mass
-WIDE, TALL = 1.5, 0.6
+CONTRAST = 0.15  # fainter ink than this is none: shadows, noise
+WIDE, TALL = 1.35, 0.8  # touching digits are parted in a mark that wide for its height, into parts that tall
 SPECK = 8  # a smaller mark is dust, in pixels
 FINE = 8 * BOX  # long side at which a pen is measured and changed
 PEN = (1.8, 3.8)  # widths of MNIST's pens in the box; those outside are brought to the nearer end
 
 
-# --- the picture ---------------------------------------------------------------------------------------------------
+# --- the picture ---
 
 
 def open_image(source: Source) -> Image.Image:
     """Open a picture that somebody sent; its size is looked at before it is decoded.
 
     Args:
-        source: a path, the bytes of a file (PNG, JPEG, WebP, BMP, or the first frame of a GIF), a PIL image, or an
-            array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), uint8, or bool or float in [0, 1].
+        source: a path, the bytes of a file (PNG, JPEG, WebP, BMP, or the first frame of a GIF), a PIL image,
+            or an array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), uint8, or bool or float in [0, 1].
 
     Returns:
         The decoded image in its own mode, turned the way its EXIF orientation says.
@@ -94,15 +95,15 @@ def _from_array(array: NDArray[np.generic]) -> Image.Image:
     return Image.fromarray(np.ascontiguousarray(array))
 
 
-# --- its ink -------------------------------------------------------------------------------------------------------
+# --- its ink ---
 
 
 def ink(image: Image.Image) -> Array:
     """Find the ink on a picture, whatever its colours.
 
-    The paper is what most of the border is, so ink may be darker or lighter; on a transparent picture whatever is
-    opaque is ink. A flat paper leaves every edge as it was drawn; an uneven one (a photo, a scan) is divided by the
-    light that falls on it, and Otsu's threshold (IEEE Trans. SMC 9(1), 1979) tells ink from paper.
+    The paper is what most of the border is, so ink may be darker or lighter; on a transparent picture what is
+    opaque is ink. A flat paper leaves every edge as it was drawn; an uneven one (a photo, a scan) is divided
+    by the light that falls on it, and Otsu's threshold (IEEE Trans. SMC 9(1), 1979) tells ink from paper.
 
     Args:
         image: any mode that PIL knows.
@@ -111,56 +112,68 @@ def ink(image: Image.Image) -> Array:
         (H, W) float32 in [0, 1], ink = 1; all zeros where there is none.
     """
     colour, alpha = _colour_and_alpha(image)
-    opaque = colour[alpha > 0.5]  # (n, 3)
-    if len(opaque) == 0:
-        return np.zeros(alpha.shape, np.float32)
-    see_through = bool(np.median(_border(alpha)) < 0.5)
-    if see_through and np.ptp(np.percentile(opaque, (5, 95), axis=0), axis=0).max() < 0.5:
-        return alpha  # one colour on nothing
-    if alpha.min() < 1:  # a card with cut corners lies on its own colour, a glaze on white
-        ground = np.median(opaque, axis=0) if see_through else np.ones(3)
-        colour = (colour * alpha[:, :, None] + ground * (1 - alpha[:, :, None])).astype(np.float32)
-
-    paper = np.median(_border(colour), axis=0)
+    if alpha.min() < 1:
+        ground = _ground(colour, alpha)
+        if ground is None:
+            return alpha
+        colour = (ground + (colour - ground) * alpha).astype(np.float32)
+    paper = np.median(_border(colour), axis=1)[:, None, None]
     if paper.mean() < 0.5:
         colour, paper = 1 - colour, 1 - paper
     drawn = _darkness(colour, paper)
     peak = float(np.percentile(drawn[drawn >= 0.5 * drawn.max()], 90))
-    if peak < 0.15:
+    if peak < CONTRAST:
         return np.zeros_like(drawn)
-    off_paper = np.abs(colour - paper.astype(np.float32)).max(axis=2)[drawn < 0.5 * peak]
-    if (off_paper < 0.02).mean() > 0.75:  # flat paper
-        return np.clip(drawn / peak, 0, 1)
+    off_paper = np.abs(colour - paper).max(axis=0)[drawn < 0.5 * peak]
+    if (off_paper < 0.02).mean() > 0.75:
+        return np.minimum(drawn / peak, 1)
     return _levels(_darkness(colour, _light(colour)))
 
 
+def _ground(colour: Array, alpha: Array) -> Array | None:
+    """The colour (C, 1, 1) to put under a partly transparent picture; None if its opacity is the ink."""
+    if np.median(_border(alpha)) >= 0.5:
+        return np.ones((len(colour), 1, 1), np.float32)
+    opaque = colour[:, alpha > 0.5]  # (C, n)
+    if opaque.size == 0 or np.ptp(np.percentile(opaque, (5, 95), axis=1), axis=0).max() < 0.5:
+        return None  # one colour on nothing
+    return np.median(opaque, axis=1)[:, None, None]  # a card with its corners cut lies on its own colour
+
+
 def _colour_and_alpha(image: Image.Image) -> tuple[Array, Array]:
-    """(H, W, 3) colour and (H, W) alpha, float32 in [0, 1]."""
-    if image.mode in ("F", "I") or image.mode.startswith("I;"):  # 16 bits, or scientific
-        grey = np.nan_to_num(np.asarray(image).astype(np.float32), posinf=0, neginf=0)
-        top = next((top for top in (1, 255, 65535) if grey.max() <= top), grey.max())
-        grey = np.clip(grey / top, 0, 1).astype(np.float32)
-        return np.repeat(grey[:, :, None], 3, axis=2), np.ones_like(grey)
-    pixels = np.asarray(image.convert("RGBA"), dtype=np.float32) / 255
-    return pixels[:, :, :3], pixels[:, :, 3]
+    """(3, H, W) or (1, H, W) colour and (H, W) alpha, float32 in [0, 1]."""
+    if _is_deep(image):
+        values = np.nan_to_num(np.asarray(image, np.float32), posinf=0, neginf=0)
+        top = next((top for top in (1, 255, 65535) if values.max() <= top), values.max())
+        grey = np.clip(values / np.float32(top), 0, 1, dtype=np.float32)
+        return grey[None], np.ones_like(grey)
+    bands = image.convert("RGBA").split()
+    planes = np.stack([np.asarray(band, np.float32) / np.float32(255) for band in bands])
+    return planes[:3], planes[3]
 
 
-def _border(pixels: Array) -> Array:
-    return np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
+def _is_deep(image: Image.Image) -> bool:
+    """More than 8 bits a value, which PIL's `convert` would cut off at 255."""
+    return image.mode in ("F", "I") or image.mode.startswith("I;")
 
 
-def _darkness(colour: Array, paper: NDArray[np.floating]) -> Array:
+def _border(planes: Array) -> Array:
+    return np.concatenate([planes[..., 0, :], planes[..., -1, :], planes[..., 0], planes[..., -1]], axis=-1)
+
+
+def _darkness(colour: Array, paper: Array) -> Array:
     """How much of the paper's light is gone, in the channel that lost most: (H, W) in [0, 1]."""
-    return np.clip(1 - (colour / np.maximum(paper, 0.05)).min(axis=2), 0, 1).astype(np.float32)
+    return np.clip(1 - (colour / np.maximum(paper, 0.05)).min(axis=0), 0, 1)
 
 
 def _light(colour: Array) -> Array:
-    """The light on the paper: the picture made small, its dark strokes closed, made large and smooth again."""
-    height, width = colour.shape[:2]
+    """The light on the paper: the picture reduced, its dark strokes closed, and enlarged again, smooth."""
+    height, width = colour.shape[1:]
     scale = min(1.0, 64 / max(height, width))
-    small = cv2.resize(colour, (_side(width * scale), _side(height * scale)), interpolation=cv2.INTER_AREA)
-    closed = cv2.morphologyEx(small, cv2.MORPH_CLOSE, _disc(8))
-    return cv2.resize(cv2.GaussianBlur(closed, (0, 0), 3), (width, height), interpolation=cv2.INTER_LINEAR)
+    size = (_side(width * scale), _side(height * scale))
+    small = [cv2.resize(plane, size, interpolation=cv2.INTER_AREA) for plane in colour]
+    closed = [cv2.morphologyEx(plane, cv2.MORPH_CLOSE, _disc(8)) for plane in small]
+    return np.stack([cv2.resize(cv2.GaussianBlur(plane, (0, 0), 3), (width, height)) for plane in closed])
 
 
 def _levels(dark: Array) -> Array:
@@ -170,13 +183,13 @@ def _levels(dark: Array) -> Array:
     if not inked.any() or inked.all():
         return np.zeros_like(dark)
     full, paper = float(np.median(dark[inked])), float(np.median(dark[~inked]))
-    if full - paper < 0.15:
+    if full - paper < CONTRAST:
         return np.zeros_like(dark)
     zero = 2 * threshold - full if 2 * threshold - full > paper else 0.5 * (threshold + paper)
     return np.clip((dark - zero) / (full - zero), 0, 1).astype(np.float32)
 
 
-# --- its digits ----------------------------------------------------------------------------------------------------
+# --- its digits ---
 
 
 class Mark(NamedTuple):
@@ -212,7 +225,7 @@ def read_digits(image: Source | None, *, max_digits: int = 4, single: bool = Fal
         single: everything on the picture is one digit; nothing is split.
 
     Returns:
-        (N, 1, 28, 28) float32 in [0, 1], contiguous, ink = 1, N >= 1: each digit sized, placed and penned as in MNIST.
+        (N, 1, 28, 28) float32 in [0, 1], contiguous, ink = 1, N >= 1; sized, placed and penned as in MNIST.
 
     Raises:
         EmptyDrawing: there is no ink, or only specks of dust.
@@ -243,12 +256,11 @@ def _check_count(count: int, most: int, bearable: int) -> None:
 
 def _reduced(image: Image.Image) -> Image.Image:
     factor = -(-max(image.size) // WORK_SIDE)
-    deep = image.mode in ("F", "I") or image.mode.startswith("I;")
-    return image if factor == 1 or deep else image.convert("RGBA").reduce(factor)
+    return image if factor == 1 or _is_deep(image) else image.convert("RGBA").reduce(factor)
 
 
 def _marks(inked: Array) -> list[Mark]:
-    """The connected pieces of ink, without the dust: specks, and dots that are small beside what else is there."""
+    """The connected pieces of ink, without the dust: specks, and dots small beside the rest."""
     labels, stats = cv2.connectedComponentsWithStats((inked > FAINT).astype(np.uint8), connectivity=8)[1:3]
     solid = np.bincount(labels[inked > 0.5], minlength=len(stats)) > 0
     sides, areas = stats[:, 2:4], stats[:, 4]
@@ -339,7 +351,7 @@ def _cropped(inked: Array) -> tuple[slice, slice]:
     return np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
 
 
-# --- as MNIST has them ---------------------------------------------------------------------------------------------
+# --- as MNIST has them ---
 
 
 def as_mnist(digit: Array) -> Array:
@@ -372,7 +384,7 @@ def _fine(digit: Array) -> Array:
 
 
 def _pen_width(fine: Array) -> float:
-    """Twice the typical distance from the middle of a stroke to its edge, in pixels; 0 if there is no stroke."""
+    """Twice the typical distance from the middle of a stroke to its edge, in pixels; 0 without a stroke."""
     distance, ridge = _ridge(fine)
     return float(2 * np.median(distance[ridge]) - 1) if ridge.any() else 0.0
 
@@ -386,8 +398,8 @@ def _ridge(fine: Array) -> tuple[Array, NDArray[np.bool_]]:
 def _repenned(fine: Array, pen: float, share: float) -> Array:
     """Thicken or thin strokes of width `pen` until they are `share` of the digit's long side.
 
-    A width w' makes the side FINE - pen + w', so w' = share * (FINE - pen) / (1 - share). No stroke is lost: thicker
-    ones keep their old ink, thinner ones a thin pen along their middle.
+    A width w' makes the side FINE - pen + w', so w' = share * (FINE - pen) / (1 - share). No stroke is lost:
+    thickened ones keep their old ink, thinned ones a thin pen along their middle.
     """
     grow = max(0.5 * (share * (FINE - pen) / (1 - share) - pen), -0.35 * pen)
     inside, ridge = _ridge(fine)

@@ -16,14 +16,14 @@ import json
 import math
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
 from vae import data, weights
@@ -72,9 +72,7 @@ RECIPES = {
     "autoencoder": TrainConfig(epochs=40, lr=1e-3),
     "tiny": TrainConfig(epochs=40, lr=1e-3),
     "cvae": TrainConfig(epochs=60, lr=1e-3),
-    "flagship": TrainConfig(
-        epochs=100, lr=3e-3, weight_decay=1e-2, lr_decay=0.4, jitter=0.1, binarise=0.3
-    ),
+    "flagship": TrainConfig(epochs=50, lr=3e-3, weight_decay=1e-2, lr_decay=0.5, binarise=0.2),
 }  # fmt: skip
 
 
@@ -102,7 +100,7 @@ def fit(
     model.to(place)
     if model.config.architecture != "dense":
         model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    ema = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(config.ema), use_buffers=True)
+    ema = AveragedModel(model, multi_avg_fn=moving_average(config.ema), use_buffers=True)
     optimiser = torch.optim.AdamW(
         parameter_groups(model, config.weight_decay), lr=config.lr, betas=(0.9, 0.99)
     )
@@ -218,6 +216,22 @@ class _Run:
         self.optimiser.load_state_dict(state["optimiser"])
         self.step, self.seconds, self.best = state["step"], state["seconds"], state["best"]
         self.sums, self.rows = state["sums"], state["rows"]
+
+
+def moving_average(decay: float) -> Callable[[Any, Any, Any], None]:
+    """For AveragedModel: an exponential moving average of that decay a step, shorter in the first steps, so
+    that the untrained weights are soon forgotten: even one epoch leaves a model that can be looked at."""
+
+    @torch.no_grad()
+    def average(averaged: list[Tensor], current: list[Tensor], count: Tensor | int) -> None:
+        share = 1 - min(decay, (1 + int(count)) / (10 + int(count)))
+        for old, new in zip(averaged, current, strict=True):
+            if old.is_floating_point():
+                old.lerp_(new, share)
+            else:  # counters of the norms
+                old.copy_(new)
+
+    return average
 
 
 def _with_sum(reconstruction: float, kl: float) -> tuple[float, float, float]:

@@ -193,7 +193,7 @@ def _write_avi(job: _Job, path: Path) -> None:
     finally:
         writer.release()
     reader = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)  # write() and release() report nothing
-    written = int(reader.get(cv2.CAP_PROP_FRAME_COUNT))
+    written = int(reader.get(cv2.CAP_PROP_FRAME_COUNT)) if reader.isOpened() else 0
     reader.release()
     if written != len(job.frames):
         raise OSError(f"OpenCV wrote {written} of {len(job.frames)} frames")

@@ -93,7 +93,6 @@ def load(source: Source = None) -> VAE:
 
 
 def fill(model: torch.nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
-    """Give `model` the tensors of the file `path`: all of them, of the same shapes, finite, or WeightsError."""
     """Load `tensors` into `model`, strictly; raises WeightsError naming the file and the tensor."""
     wanted = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
     found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}

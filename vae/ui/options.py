@@ -1,0 +1,36 @@
+"""How the morph is made: folded away, each with a default that suits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+PATHS = [("By handwriting", "auto"), ("Straight", "linear"), ("Spherical", "slerp")]
+SPEEDS = [("Even", "constant"), ("Eased", "eased"), ("Raw", "raw")]
+PLAYBACKS = [("There and back", "bounce"), ("Start over", "once")]
+STYLES = [("Crisp ink", "ink"), ("Pixels", "pixels"), ("Chalk", "chalk")]
+SIZES = [("Small", 256), ("Medium", 512), ("Large", 768)]
+HOLD = 0.4  # seconds that a number stands still before it turns
+
+NAMES = ("steps", "fps", "path", "speed", "playback", "style", "size")
+
+
+def options() -> list[gr.Component]:
+    """The controls, in the order of NAMES."""
+    with gr.Accordion("Options", open=False, elem_id="options"), gr.Row(elem_classes=["fields"]):
+        return [
+            gr.Slider(2, 240, 60, step=1, label="Frames", info="steps from one number to the other",
+                      elem_id="steps", buttons=[]),
+            gr.Slider(1, 60, 30, step=1, label="Frames a second", elem_id="fps", buttons=[]),
+            gr.Radio(PATHS, value="auto", label="Path", info="through the model's latent space", elem_id="path"),
+            gr.Radio(SPEEDS, value="constant", label="Speed", elem_id="speed"),
+            gr.Radio(PLAYBACKS, value="bounce", label="Loop", elem_id="playback"),
+            gr.Radio(STYLES, value="ink", label="Look", elem_id="style"),
+            gr.Radio(SIZES, value=512, label="Size", elem_id="size"),
+        ]  # fmt: skip
+
+
+def chosen(values: tuple[Any, ...]) -> dict[str, Any]:
+    """The controls' values as arguments of a MorphRequest."""
+    return {**dict(zip(NAMES, values, strict=True)), "hold": HOLD}
