@@ -113,7 +113,7 @@ def train_classifier(args: argparse.Namespace, chosen: dict[str, Any], out: Path
 if __name__ == "__main__":
     try:
         main()
-    except (WeightsError, FileNotFoundError, ValueError) as error:
+    except (WeightsError, FileNotFoundError, ValueError, FloatingPointError) as error:
         sys.exit(f"train.py: {error}")
     except KeyboardInterrupt:
         sys.exit("\nstopped; add --resume to go on")

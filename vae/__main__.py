@@ -93,7 +93,8 @@ def sample_command(args: argparse.Namespace) -> None:
     pictures = views.samples(
         weights.load(args.weights), whole("The number of digits", args.count, 1, 400), args.seed
     )
-    Image.fromarray(render.grid(pictures, columns=args.columns)).save(args.out)
+    columns = whole("The number of columns", args.columns, 1, 400)
+    save_picture(render.grid(pictures, columns=columns), args.out)
     print(f"{args.out}: {len(pictures)} digits")
 
 
@@ -106,9 +107,16 @@ def reconstruct_command(args: argparse.Namespace) -> None:
     (end,) = endpoints(model, [reading.pictures], refine=args.refine)
     seen = drawn(model, end.z, end.labels if model.config.classes else None)
     both = torch.cat([reading.pictures, seen])
-    Image.fromarray(render.grid(both, columns=len(seen))).save(args.out)
+    save_picture(render.grid(both, columns=len(seen)), args.out)
     certain = ", ".join(f"{d} ({c:.0%})" for d, c in zip(reading.digits, reading.certainty, strict=True))
     print(f"{args.out}: above what was read ({certain}), below what the model makes of it")
+
+
+def save_picture(picture: render.Picture, path: Path) -> None:
+    if path.suffix.lower() not in Image.registered_extensions():
+        raise BadRequest(f"{path.suffix or 'No suffix'} is not a picture's; choose one such as .png.")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(picture).save(path)
 
 
 def bank_command(args: argparse.Namespace) -> None:
@@ -184,7 +192,7 @@ def main(arguments: list[str] | None = None) -> None:
     torch.set_num_threads(min(2, torch.get_num_threads()))
     try:
         args.run(args)
-    except (BadRequest, WeightsError, FileNotFoundError) as error:
+    except (BadRequest, WeightsError, OSError) as error:
         sys.exit(f"vae {args.command}: {error}")
 
 

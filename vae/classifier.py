@@ -7,6 +7,7 @@ a drawing or a frame reads as, `judge` (another architecture, another seed) scor
 
 from __future__ import annotations
 
+import functools
 import json
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -138,6 +139,12 @@ def load_classifier(source: str | Path = "reader") -> Classifier:
         raise WeightsError(
             f"{path} is missing; train it with: python train.py --model {source} --out runs/{source}"
         )
+    return _read(path, path.stat().st_mtime_ns if path.exists() else 0)
+
+
+@functools.lru_cache(maxsize=4)
+def _read(path: Path, changed: int) -> Classifier:
+    """The classifier in a file, once for each time that it changed; it is shared, so nobody may alter it."""
     tensors, metadata = weights.read_tensors(path)
     try:
         classifier = Classifier(ClassifierConfig.from_dict(json.loads(metadata["classifier"])))

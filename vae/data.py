@@ -101,7 +101,9 @@ def _labelled_folder(folder: Path, size: int) -> Pictures:
     for path, _ in dataset.samples:
         with Image.open(path) as picture:
             pictures.append(np.asarray(picture.convert("L").resize((size, size), Image.Resampling.BOX)))
-    labels = torch.tensor(dataset.targets, dtype=torch.int64)
+    names = [dataset.classes[target] for target in dataset.targets]
+    numbers = all(name.isdecimal() for name in dataset.classes)  # then these are the labels
+    labels = torch.tensor([int(name) for name in names] if numbers else dataset.targets)
     return Pictures(torch.from_numpy(np.stack(pictures))[:, None], labels)
 
 

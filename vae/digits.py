@@ -95,23 +95,25 @@ def load_bank(model: VAE, path: Path) -> Bank:
             "build it again with: python -m vae bank --data DIR"
         )
     try:
-        graph, typed = (_codes(model, tensors, name) for name in ("graph", "typed"))
+        graph, typed = (_codes(model, tensors, name, path) for name in ("graph", "typed"))
     except KeyError as error:
         raise WeightsError(f"{path} is no bank: {error} is missing") from error
     return Bank(graph, typed)
 
 
-def _codes(model: VAE, tensors: dict[str, Tensor], name: str) -> Codes:
-    z = tensors[f"{name}.z"].float() * tensors[f"{name}.scale"]
-    if z.shape[1] != model.config.latent_dim:
-        raise WeightsError(
-            f"the bank holds {z.shape[1]} latent dimensions, the model {model.config.latent_dim}"
-        )
+def _codes(model: VAE, tensors: dict[str, Tensor], name: str, path: Path) -> Codes:
+    z, scale, labels = (tensors[f"{name}.{part}"].float() for part in ("z", "scale", "labels"))
+    dimensions = (model.config.latent_dim,)
+    if z.shape[1:] != dimensions or scale.shape != dimensions or labels.shape != z.shape[:1] or not len(z):
+        raise WeightsError(f"{path} does not fit {model.config.preset}: its {name} codes are {tuple(z.shape)}")
+    z = z * scale
+    if not bool(torch.isfinite(z).all()):
+        raise WeightsError(f"{path} holds numbers that are not finite, in {name}")
     with torch.inference_mode():
         pictures = [model.decode(part) for part in z.split(500)]
         ink = torch.cat([x.sum((1, 2, 3)) for x in pictures])
         style = torch.cat([measure_style(x) for x in pictures])
-    return Codes(z, tensors[f"{name}.labels"].long(), ink, style)
+    return Codes(z, labels.long(), ink, style)
 
 
 @functools.lru_cache(maxsize=4)

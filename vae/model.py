@@ -10,6 +10,7 @@ Kingma & Welling, Auto-Encoding Variational Bayes, 2014, https://arxiv.org/abs/1
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
@@ -104,7 +105,7 @@ class Residual(nn.Module):
 def dense_stack(sizes: list[int], activation: str) -> nn.Sequential:
     """Linear layers with the activation between them, none after the last."""
     layers: list[nn.Module] = []
-    for n_in, n_out in zip(sizes, sizes[1:], strict=False):
+    for n_in, n_out in pairwise(sizes):
         layers += [nn.Linear(n_in, n_out), ACTIVATIONS[activation]()]
     return nn.Sequential(*layers[:-1])
 

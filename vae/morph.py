@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal, get_args
 
 import torch
@@ -82,10 +83,12 @@ def morph_sequence(
     """
     if len(stacks) < 2 or steps < 2:
         raise ValueError("a morph needs at least two numbers and two steps")
+    if speed not in get_args(Speed):
+        raise ValueError(f"there is no speed '{speed}'; choose one of {', '.join(get_args(Speed))}")
     ends = endpoints(model, stacks, refine, labels)
     places = max(len(end.z) for end in ends)
-    legs = []
-    for a, b in zip(ends, ends[1:], strict=False):
+    legs: list[Tensor] = []
+    for a, b in pairwise(ends):
         leg = _Leg(model, a, b, path, places)
         time = torch.linspace(0, 1, steps)
         if speed == "eased":

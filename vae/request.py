@@ -10,6 +10,7 @@ import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, get_args
 
 import torch
@@ -85,6 +86,8 @@ class MorphRequest:
         settle("speed", one_of("speed", self.speed, get_args(Speed)))
         settle("style", one_of("ink style", self.style, tuple(STYLES)))
         settle("playback", one_of("way to play", self.playback, get_args(Playback)))
+        if isinstance(self.formats, str) or not isinstance(self.formats, Sequence):
+            raise BadRequest("Formats are given as a list, such as mp4 and gif.")
         settle("formats", tuple(one_of("format", f, tuple(video.FORMATS)) for f in self.formats))
         if self.model is not None:
             one_of("model", self.model, tuple(PRESETS))
@@ -92,6 +95,8 @@ class MorphRequest:
             raise BadRequest("Refining is either on or off.")
         if not is_number(self.hold) or not 0 <= self.hold <= 3:
             raise BadRequest("The pause must be between 0 and 3 seconds.")
+        if isinstance(self.via, str) or not isinstance(self.via, Sequence):
+            raise BadRequest("The numbers in between are given as a list.")
         settle("via", tuple(self.via))
         if len(self.via) + 2 > MOST_NUMBERS:
             raise BadRequest(f"A sequence can have at most {MOST_NUMBERS} numbers.")
@@ -201,21 +206,27 @@ def type_digits(number: str, seed: int = 0) -> Tensor:
         return model.decode(type_codes(bank, number, seed)[0]).clone()
 
 
-@functools.lru_cache(maxsize=len(PRESETS) + 1)
 def loaded(source: str | None) -> VAE:
-    """`weights.load`, once for each source."""
-    return weights.load(source)
+    """`weights.load`, once for each file: None and "flagship" are one model, with one bank."""
+    return _loaded(weights.find(source))
+
+
+@functools.lru_cache(maxsize=len(PRESETS) + 1)
+def _loaded(path: Path) -> VAE:
+    return weights.load(path)
 
 
 def whole(what: str, value: object, least: int, most: int) -> int:
     """`value` as a whole number in [least, most]; 30.0 counts as 30. Raises BadRequest."""
     if not is_number(value) or value != int(value) or not least <= value <= most:  # type: ignore[call-overload, operator]
         raise BadRequest(f"{what} must be a whole number from {least} to {most}.")
-    return int(value)  # type: ignore[call-overload, no-any-return]
+    return int(value)  # type: ignore[call-overload]
 
 
 def is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return isinstance(value, int) or math.isfinite(value)  # a long int is too large for isfinite
 
 
 def one_of(what: str, value: object, known: Sequence[str]) -> Any:

@@ -59,8 +59,8 @@ def open_image(source: Source) -> Image.Image:
         elif isinstance(source, Image.Image):
             image = source
         else:
-            file = io.BytesIO(source) if isinstance(source, bytes) else Path(source)
-            image = Image.open(file, formats=FORMATS)
+            data = source if isinstance(source, bytes) else Path(source).read_bytes()
+            image = Image.open(io.BytesIO(data), formats=FORMATS)
         if image.width * image.height > MAX_PIXELS:
             raise Image.DecompressionBombError
         image.load()
@@ -118,7 +118,11 @@ def ink(image: Image.Image) -> Array:
             return alpha
         colour = (ground + (colour - ground) * alpha).astype(np.float32)
     paper = np.median(_border(colour), axis=1)[:, None, None]
-    if paper.mean() < 0.5:
+    darker = (paper - colour.min((1, 2), keepdims=True)).max()
+    lighter = (colour.max((1, 2), keepdims=True) - paper).max()
+    if max(darker, lighter) < CONTRAST:
+        return np.zeros_like(alpha)
+    if darker < CONTRAST or (lighter >= CONTRAST and paper.mean() < 0.5):
         colour, paper = 1 - colour, 1 - paper
     drawn = _darkness(colour, paper)
     peak = float(np.percentile(drawn[drawn >= 0.5 * drawn.max()], 90))
@@ -135,9 +139,11 @@ def _ground(colour: Array, alpha: Array) -> Array | None:
     if np.median(_border(alpha)) >= 0.5:
         return np.ones((len(colour), 1, 1), np.float32)
     opaque = colour[:, alpha > 0.5]  # (C, n)
-    if opaque.size == 0 or np.ptp(np.percentile(opaque, (5, 95), axis=1), axis=0).max() < 0.5:
-        return None  # one colour on nothing
-    return np.median(opaque, axis=1)[:, None, None]  # a card with its corners cut lies on its own colour
+    if alpha.mean() < 0.3 or np.ptp(opaque, axis=1).max() < 0.5:
+        return None  # strokes on nothing
+    return np.median(opaque, axis=1)[
+        :, None, None
+    ]  # a drawn card with nothing around it lies on its own colour
 
 
 def _colour_and_alpha(image: Image.Image) -> tuple[Array, Array]:
@@ -416,7 +422,7 @@ def _boxed(digit: Array) -> Array:
     digit = digit[_cropped(digit)]
     scale = BOX / max(digit.shape)
     size = (_side(digit.shape[1] * scale), _side(digit.shape[0] * scale))
-    return cv2.resize(digit, size, interpolation=cv2.INTER_AREA)
+    return np.clip(cv2.resize(digit, size, interpolation=cv2.INTER_AREA), 0, 1)  # it rounds to just above 1
 
 
 def _centred(small: Array) -> Array:

@@ -99,7 +99,7 @@ def fit(
     out.mkdir(parents=True, exist_ok=True)
     model.to(place)
     if model.config.architecture != "dense":
-        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        model.to(memory_format=torch.channels_last)
     ema = AveragedModel(model, multi_avg_fn=moving_average(config.ema), use_buffers=True)
     optimiser = torch.optim.AdamW(
         parameter_groups(model, config.weight_decay), lr=config.lr, betas=(0.9, 0.99)
@@ -130,7 +130,7 @@ def fit(
                 else torch.zeros((), device=place)
             )
             optimiser.zero_grad()
-            (reconstruction + beta * kl).backward()  # type: ignore[no-untyped-call]
+            (reconstruction + beta * kl).backward()
             nn.utils.clip_grad_norm_(model.parameters(), config.clip)
             optimiser.step()
             ema.update_parameters(model)
@@ -140,7 +140,8 @@ def fit(
                 bar.set_description(
                     f"epoch {epoch + 1}/{config.epochs} loss {run.mean()[0] + run.mean()[1]:.2f}"
                 )
-            run.save_now_and_then(started)
+            if run.step % batches:  # the last step of an epoch is saved with its figures
+                run.save_now_and_then(started)
         reconstruction_, kl_ = elbo_terms(ema.module, splits.validation, place, seed=config.seed)
         seconds = run.seconds + time.monotonic() - started
         row = dict(zip(COLUMNS, (
@@ -183,6 +184,7 @@ class _Run:
         if row["validation_total"] < self.best:
             self.best = row["validation_total"]
             notes = {**notes, "epoch": row["epoch"], "validation_total": self.best}
+            assert isinstance(self.ema.module, VAE)
             weights.save(self.ema.module, self.out / "model.safetensors", notes)
         self.save()
         with weights.replacing(self.out / "metrics.csv") as path, path.open("w", newline="") as file:

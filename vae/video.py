@@ -178,8 +178,9 @@ def _write_webm(job: _Job, path: Path) -> None:
 
 
 def _write_webp(job: _Job, path: Path) -> None:
-    # libwebp by PyAV takes the grey planes as they are; by Pillow it converts from RGB, twice as slow.
-    _write_stream(job, path, "libwebp_anim", {"quality": "60", "compression_level": "0"}, {"loop": "0"})
+    # Every picture whole. libwebp's encoder of animations (libwebp_anim; Pillow's too) saves half of
+    # the bytes by leaving pixels that changed little, and over a slow morph the strokes come apart.
+    _write_stream(job, path, "libwebp", {"quality": "60", "compression_level": "0"}, {"loop": "0"})
 
 
 def _write_avi(job: _Job, path: Path) -> None:

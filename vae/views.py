@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 SIDE = 28  # of what the reader reads
 ROUNDS = 40  # of rejection, of 250 samples each
+NEAREST = 5  # codes that a transported digit is drawn to
 COLOURS = ("#4269d0", "#efb118", "#ff725c", "#6cc5b0", "#3ca951",
            "#ff8ab7", "#a463f2", "#97bbf5", "#9c6b4e", "#7f8794")  # fmt: skip
 TRAIN, VALIDATION, FAINT = "#9aa3ad", "#1f5fbf", "#e6e8eb"
@@ -141,8 +142,9 @@ def in_the_hand_of(
         z' = m_k + A (z - m_y),   A = S_y^-1/2 (S_y^1/2 S_k S_y^1/2)^1/2 S_y^-1/2
 
     so a digit slanted for its class becomes one slanted for its new class
-    (Peyre & Cuturi, Computational Optimal Transport, 2019, remark 2.31). The picture itself stands in
-    the place of its own class. Returns `(len(digits), C, S, S)`.
+    (Peyre & Cuturi, Computational Optimal Transport, 2019, remark 2.31). Classes are no Gaussians, so
+    outliers are first drawn in to the usual distance from their mean, and z' goes half way to the mean
+    of the NEAREST codes of its new class. Returns `(len(digits), C, S, S)`.
     """
     wanted = torch.tensor(list(digits))
     if model.config.classes:
@@ -150,18 +152,19 @@ def in_the_hand_of(
         return model.decode(mu.expand(len(wanted), -1), wanted)
     if codes is None or labels is None:
         raise ValueError(f"'{model.config.preset}' does not know classes: give codes and their labels")
-    mu, _ = model.encode(model.prepare(x))
+    mu = model.encode(model.prepare(x))[0][0]
     mean, covariance = _gaussian(codes[labels == label])
     root = _root(covariance)
     inverse = torch.linalg.inv(root)
+    white = inverse @ (mu.double() - mean)
+    white = white * min(1.0, len(mu) ** 0.5 / float(white.norm().clamp_min(1e-6)))
     moved = []
     for digit in wanted.tolist():
-        if digit == label:
-            moved.append(mu[0])
-            continue
-        mean_k, covariance_k = _gaussian(codes[labels == digit])
-        transport = inverse @ _root(root @ covariance_k @ root) @ inverse
-        moved.append((mean_k + transport @ (mu[0].double() - mean)).to(mu.dtype))
+        own = codes[labels == digit]
+        mean_k, covariance_k = _gaussian(own)
+        z = (mean_k + inverse @ _root(root @ covariance_k @ root) @ white).to(mu.dtype)
+        near = (own - z).norm(dim=1).topk(min(NEAREST, len(own)), largest=False).indices
+        moved.append(mu if digit == label else (z + own[near].mean(0)) / 2)
     return model.decode(torch.stack(moved))
 
 

@@ -82,13 +82,13 @@ def load(source: Source = None) -> VAE:
     tensors, metadata = read_tensors(path)
     try:
         model = VAE(VAEConfig.from_dict(json.loads(metadata["config"])))
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise WeightsError(f"{path} does not say which model it holds ({error})") from error
     fill(model, tensors, path)
     model.path, model.fingerprint = path, fingerprint(path)
     model.requires_grad_(False).eval()
     if model.config.architecture != "dense":
-        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        model.to(memory_format=torch.channels_last)
     return model
 
 
@@ -124,7 +124,8 @@ def find(source: Source = None) -> Path:
             f"{shipped} is missing; train it with: python train.py --model {source} --out runs/{source}"
         )
     raise WeightsError(
-        f"no weights at {source}: give a .safetensors file, the folder of a run, or one of {', '.join(PRESETS)}"
+        f"no weights at {source}: give a .safetensors file, the folder of a run, "
+        f"or one of {', '.join(PRESETS)}"
     )
 
 

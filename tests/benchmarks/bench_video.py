@@ -3,8 +3,8 @@
     python -m tests.benchmarks.bench_video [--size 512] [--frames 60] [--repeat 5]
 
 Prints, for one and two digits, the best wall-clock time of `--repeat` runs in ms and the size in
-KiB. A format's time includes the rendering. On two idle cores: render 12 and 30 ms, mp4 70 and
-130 ms with 65 and 125 KiB.
+KiB. A format's time includes the rendering. On an idle core: render 12 and 31 ms, mp4 70 and
+135 ms with 71 and 135 KiB.
 """
 
 import argparse

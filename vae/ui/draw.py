@@ -17,7 +17,8 @@ LONGEST = 400_000  # characters of a drawing; a full pad takes about 20,000
 
 def pad(side: str, which: str) -> gr.HTML:
     """A pad for the number `which` ("first"), known to the page's script as `side` ("source")."""
-    template = static("pad.html").replace("{side}", side).replace("{which}", which)
+    name = {"source": "From", "target": "To"}[side]
+    template = static("pad.html").replace("{name}", name).replace("{which}", which)
     return gr.HTML(
         html_template=template,
         js_on_load=f"digitMorph.mountPad(element, '{side}')",

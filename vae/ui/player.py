@@ -26,9 +26,6 @@ from vae.ui.theme import static
 UNKNOWN = 0.5  # below this certainty, a picture looks like nothing the reader knows
 STRIP_CELLS = 12
 STRIP_HEIGHT = 96  # px
-DOWNLOADS = {
-    "mp4": "MP4", "gif": "GIF", "webp": "WebP", "avi": "AVI", "png": "Filmstrip", "zip": "Frames",
-}  # fmt: skip
 
 
 def player(opening: dict[str, Any] | None) -> gr.HTML:

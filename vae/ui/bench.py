@@ -1,0 +1,96 @@
+"""The bench: source left, target right, the morph between them, and what happens when one presses Morph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import gradio as gr
+
+from vae.model import VAE
+from vae.request import MorphRequest, produce
+from vae.ui import draw, keep, recipe, typed
+from vae.ui.options import HOLD, chosen, options
+from vae.ui.player import player, shown
+from vae.ui.words import sentence
+
+OPENING = MorphRequest("3", "8", seed=7, playback="bounce", hold=HOLD)
+PRIVATE: dict[str, Any] = {
+    "api_visibility": "private", "concurrency_id": "morph", "show_progress": "hidden",
+}  # fmt: skip
+
+
+def bench(model: VAE | None) -> None:
+    """Lay out the bench and connect it. Making the opening morph here also warms the model."""
+    with gr.Row(elem_id="bench"):
+        with gr.Column(elem_id="source", min_width=0):
+            pad_source = draw.pad("source", "first")
+            type_source = typed.number("source", "32")
+            reading("source")
+        with gr.Column(elem_id="stage", min_width=0):
+            stage = player(shown(produce(OPENING, model)))
+        with gr.Column(elem_id="target", min_width=0):
+            pad_target = draw.pad("target", "second")
+            type_target = typed.number("target", "41")
+            reading("target")
+        with gr.Column(elem_id="actions", min_width=0):
+            with gr.Row(elem_id="buttons"):
+                swap = gr.Button("Swap", elem_classes=["quiet"], elem_id="swap", min_width=0)
+                go = gr.Button("Morph", variant="primary", elem_id="morph", min_width=0)
+                random = gr.Button("Random", elem_classes=["quiet"], elem_id="random", min_width=0)
+            seed, another = typed.handwriting()
+    row = keep.keep_row()
+    controls = options()
+    file = gr.File(visible="hidden", elem_id="file")
+
+    numbers = [type_source, type_target]
+    asked: dict[str, Any] = {"js": "(...values) => digitMorph.asked(values)", **PRIVATE}
+    inputs = [stage, pad_source, pad_target, *numbers, seed, *controls]
+    made = [
+        gr.on([go.click, *(field.submit for field in numbers)], answer(model), inputs, stage, **asked),
+        row.reopen(
+            keep.reopen(model), stage, [stage, *numbers, seed, *controls],
+            js="() => digitMorph.linked()", **PRIVATE,
+        ),
+    ]  # fmt: skip
+    for change, outs, js in (
+        (another, [seed], "(source, target, seed) => (Number(seed) + 1) % 2147483648"),
+        (swap, numbers, "(source, target) => digitMorph.swapped(source, target)"),
+        (random, numbers, "(source, target) => digitMorph.random(source, target)"),
+    ):
+        changed = change.click(None, [*numbers, seed], outs, js=js, api_visibility="private")
+        made.append(changed.then(answer(model), inputs, stage, **asked))
+    for event in made:
+        event.then(None, [stage], None, js="(morph) => digitMorph.arrived(morph)", api_visibility="private")
+    row.save(
+        keep.save(model), stage, file, js="() => digitMorph.wished()", **PRIVATE
+    ).then(None, [file], None, js="(file) => digitMorph.saved(file)", api_visibility="private")  # fmt: skip
+
+
+def reading(side: str) -> gr.HTML:
+    """Where the page says how the number of that side was read."""
+    template = f'<div class="reading" id="reading-{side}" aria-live="polite">one to four digits</div>'
+    return gr.HTML(html_template=template, js_on_load=None, apply_default_css=False)
+
+
+def wanted(mode: Any, drawn_source: Any, drawn_target: Any, typed_source: Any, typed_target: Any,
+           seed: Any, *controls: Any) -> MorphRequest:  # fmt: skip
+    """The request that the bench's values make."""
+    sides: tuple[Any, Any]
+    if mode == "draw":
+        sides = draw.drawing(drawn_source), draw.drawing(drawn_target)
+    else:
+        sides = typed.typed(typed_source), typed.typed(typed_target)
+    return recipe.settled(MorphRequest(*sides, seed=seed, **chosen(controls)))
+
+
+def answer(model: VAE | None) -> Callable[..., dict[str, Any]]:
+    """The bench's event: its values -> the morph for the player, or what to tell the visitor."""
+
+    def run(*values: Any) -> dict[str, Any]:
+        try:
+            return shown(produce(wanted(*values), model))
+        except Exception as error:
+            return {"error": sentence(error)}
+
+    return run

@@ -1,0 +1,121 @@
+"""The named endpoints, for `gradio_client`, curl and MCP. `MorphRequest` checks every argument.
+
+Their components are never shown. They are the loosest that Gradio has, so that what is wrong with a value
+is said by the program's own validator, in a sentence, and not by a component.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import gradio as gr
+
+from vae.errors import EmptyDrawing
+from vae.model import VAE
+from vae.request import MorphRequest, MorphResult, produce
+from vae.ui import outputs
+from vae.ui.words import plain_errors
+
+Answer = tuple[str, dict[str, Any]]
+
+
+def endpoints(model: VAE | None) -> None:
+    """Declare `/morph_numbers` and `/morph_drawings`."""
+
+    def morph_numbers(
+        source: str, target: str, steps: float = 60, seed: float = 0, path: str = "auto",
+        speed: str = "constant", fps: float = 30, size: float = 512, style: str = "ink",
+        playback: str = "once", format: str = "mp4",
+    ) -> Answer:  # fmt: skip
+        """Turn one typed number into another, in handwriting, as a short video.
+
+        Args:
+            source: the number to start from, one to four digits, such as "32".
+            target: the number to end with, one to four digits, such as "41".
+            steps: how many frames, first and last included; a whole number, 2 to 240.
+            seed: whose handwriting the digits are in; the same seed gives the same video.
+            path: the way through the latent space: "auto", "linear", "slerp" or "handwritten".
+            speed: "constant", "eased" or "raw".
+            fps: frames a second, 1 to 60.
+            size: height of the picture in pixels, 56 to 1024.
+            style: "ink", "pixels" or "chalk".
+            playback: "once" or "bounce" (there and back).
+            format: "mp4", "avi", "webm", "gif", "webp", "png" (a filmstrip) or "zip" (the frames).
+
+        Returns:
+            The file, and as JSON what each number was read as and how sure the reader is of each digit.
+        """
+        with plain_errors():
+            return finished(MorphRequest(
+                source, target, steps=steps, seed=seed, path=path, speed=speed, fps=fps, size=size,
+                style=style, playback=playback, formats=(format,),
+            ), model)  # type: ignore[arg-type]  # fmt: skip
+
+    def morph_drawings(
+        source: bytes | None, target: bytes | None, steps: float = 60, path: str = "auto",
+        speed: str = "constant", fps: float = 30, size: float = 512, style: str = "ink",
+        playback: str = "once", format: str = "mp4",
+    ) -> Answer:  # fmt: skip
+        """Turn one drawn number into another as a short video.
+
+        Args:
+            source: a picture of the number to start from: a drawing, scan or photo of one to four
+                handwritten digits side by side (PNG, JPEG, WebP, BMP or GIF, at most 4 megapixels).
+            target: a picture of the number to end with.
+            steps: how many frames, first and last included; a whole number, 2 to 240.
+            path: the way through the latent space: "auto", "linear", "slerp" or "handwritten".
+            speed: "constant", "eased" or "raw".
+            fps: frames a second, 1 to 60.
+            size: height of the picture in pixels, 56 to 1024.
+            style: "ink", "pixels" or "chalk".
+            playback: "once" or "bounce" (there and back).
+            format: "mp4", "avi", "webm", "gif", "webp", "png" (a filmstrip) or "zip" (the frames).
+
+        Returns:
+            The file, and as JSON what each number was read as and how sure the reader is of each digit.
+        """
+        with plain_errors():
+            if source is None or target is None:
+                raise EmptyDrawing("Send a picture of a number for both source and target.")
+            return finished(MorphRequest(
+                source, target, steps=steps, path=path, speed=speed, fps=fps, size=size, style=style,
+                playback=playback, formats=(format,),
+            ), model)  # type: ignore[arg-type]  # fmt: skip
+
+    with gr.Row(visible=False):
+        numbers = [gr.Textbox(label="source"), gr.Textbox(label="target")]
+        pictures = [gr.File(type="binary", label=name) for name in ("source", "target")]
+        steps, seed, fps, size = (gr.Number(v, label=n) for n, v in
+                                  (("steps", 60), ("seed", 0), ("fps", 30), ("size", 512)))  # fmt: skip
+        path, speed, style, playback, format = (
+            gr.Textbox(v, label=n) for n, v in
+            (("path", "auto"), ("speed", "constant"), ("style", "ink"), ("playback", "once"), ("format", "mp4"))
+        )  # fmt: skip
+        shared = [fps, size, style, playback, format]
+        answer = [gr.File(label="file"), gr.JSON(label="reading")]
+        declare(morph_numbers, [*numbers, steps, seed, path, speed, *shared], answer)
+        declare(morph_drawings, [*pictures, steps, path, speed, *shared], answer)
+
+
+def declare(function: Callable[..., Answer], inputs: list[Any], answer: list[Any]) -> None:
+    gr.Button(visible=False).click(
+        function, inputs, answer, api_name=function.__name__, concurrency_id="morph", show_progress="hidden"
+    )
+
+
+def finished(request: MorphRequest, model: VAE | None) -> Answer:
+    """The file of a request for one format, and what was read."""
+    result = produce(request, model)
+    (format,) = request.formats
+    name = "-to-".join(reading.number for reading in result.readings)
+    return outputs.keep(result.files[format], f"{name}.{format}"), described(result)
+
+
+def described(result: MorphResult) -> dict[str, Any]:
+    """What was read, as JSON."""
+    sides = {"source": result.source, "target": result.target}
+    return {
+        name: {"number": reading.number, "certainty": [round(p, 4) for p in reading.certainty]}
+        for name, reading in sides.items()
+    } | {"frames": len(result.frames)}

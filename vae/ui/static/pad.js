@@ -1,0 +1,131 @@
+/* A sheet to draw on. Strokes are kept as points in units of the sheet's height, from its middle, so that
+   undo, swap, a turned phone and a change of colours redraw them; as a picture they leave at Morph. */
+(() => {
+  const PEN = 0.062; // of the sheet's height
+  const PICTURE = 420; // px, height of the picture that is sent
+  const WRITING = 420; // ms to write an example
+
+  class Pad {
+    constructor(element, side) {
+      this.strokes = [];
+      this.side = side;
+      this.canvas = element.querySelector("canvas");
+      this.sheet = element.querySelector(".sheet");
+      this.tools = Object.fromEntries([...element.querySelectorAll("[data-tool]")].map((b) => [b.dataset.tool, b]));
+      this.tools.undo.onclick = () => this.set(this.strokes.slice(0, -1));
+      this.tools.clear.onclick = () => this.set([]);
+      this.tools.example.onclick = () => this.write(digitMorph.anyNumber());
+      this.canvas.addEventListener("pointerdown", (event) => this.down(event));
+      this.canvas.addEventListener("pointermove", (event) => this.move(event));
+      for (const end of ["pointerup", "pointercancel", "lostpointercapture"])
+        this.canvas.addEventListener(end, () => (this.stroke = null));
+      new ResizeObserver(() => this.paint()).observe(this.canvas);
+    }
+
+    get aspect() {
+      return this.canvas.clientWidth / this.canvas.clientHeight || 4 / 3;
+    }
+
+    at(event) {
+      const box = this.canvas.getBoundingClientRect();
+      return [(event.clientX - box.left - box.width / 2) / box.height, (event.clientY - box.top) / box.height];
+    }
+
+    down(event) {
+      if (event.button || this.stroke) return;
+      event.preventDefault();
+      try {
+        this.canvas.setPointerCapture(event.pointerId);
+      } catch {
+        // the pointer is gone already
+      }
+      this.stroke = [this.at(event)];
+      this.pointer = event.pointerId;
+      this.set([...this.strokes, this.stroke]);
+    }
+
+    move(event) {
+      if (!this.stroke || event.pointerId !== this.pointer) return;
+      for (const part of event.getCoalescedEvents?.() ?? [event]) this.stroke.push(this.at(part));
+      this.paint();
+    }
+
+    set(strokes) {
+      cancelAnimationFrame(this.writing);
+      this.strokes = strokes;
+      this.sheet.classList.toggle("inked", strokes.length > 0);
+      this.tools.undo.disabled = this.tools.clear.disabled = !strokes.length;
+      this.paint();
+    }
+
+    /* Write a number by itself, as if by hand. */
+    write(number) {
+      const strokes = digitMorph
+        .write(number, this.aspect)
+        .map((points) => points.map(([x, y]) => [x - this.aspect / 2, y]));
+      const total = strokes.reduce((sum, points) => sum + points.length, 0);
+      this.set(strokes);
+      if (matchMedia("(prefers-reduced-motion: reduce)").matches) return;
+      const start = performance.now();
+      const step = (now) => {
+        let left = Math.ceil((total * (now - start)) / WRITING);
+        this.paint(strokes.map((points) => points.slice(0, Math.max(0, (left -= points.length) + points.length))));
+        if (left < 0) this.writing = requestAnimationFrame(step);
+      };
+      this.writing = requestAnimationFrame(step);
+    }
+
+    paint(strokes = this.strokes) {
+      const scale = window.devicePixelRatio || 1;
+      const [w, h] = [this.canvas.clientWidth, this.canvas.clientHeight];
+      if (!w) return; // its tab is not open
+      if (this.canvas.width !== Math.round(w * scale) || this.canvas.height !== Math.round(h * scale)) {
+        this.canvas.width = Math.round(w * scale);
+        this.canvas.height = Math.round(h * scale);
+      }
+      const pen = this.canvas.getContext("2d");
+      pen.clearRect(0, 0, this.canvas.width, this.canvas.height);
+      draw(pen, strokes, this.canvas.width, this.canvas.height, getComputedStyle(this.canvas).color);
+    }
+
+    /* What is on the sheet as a PNG, black on white; null for an empty one. */
+    picture() {
+      if (!this.strokes.length) return null;
+      const reach = Math.max(...this.strokes.flat().map(([x]) => Math.abs(x))) + PEN;
+      const canvas = document.createElement("canvas");
+      canvas.height = PICTURE;
+      canvas.width = Math.round(PICTURE * Math.min(4, Math.max(1, 2 * reach)));
+      const pen = canvas.getContext("2d");
+      pen.fillStyle = "#fff";
+      pen.fillRect(0, 0, canvas.width, canvas.height);
+      draw(pen, this.strokes, canvas.width, canvas.height, "#000");
+      return canvas.toDataURL("image/png");
+    }
+  }
+
+  /* Strokes as smooth lines: quadratic curves through the middles between points. */
+  function draw(pen, strokes, width, height, colour) {
+    pen.strokeStyle = pen.fillStyle = colour;
+    pen.lineWidth = PEN * height;
+    pen.lineCap = pen.lineJoin = "round";
+    for (const stroke of strokes) {
+      const points = stroke.map(([x, y]) => [width / 2 + x * height, y * height]);
+      if (!points.length) continue;
+      pen.beginPath();
+      if (points.length === 1) {
+        pen.arc(...points[0], pen.lineWidth / 2, 0, 2 * Math.PI);
+        pen.fill();
+        continue;
+      }
+      pen.moveTo(...points[0]);
+      for (let i = 1; i < points.length - 1; i++) {
+        const middle = [0, 1].map((k) => (points[i][k] + points[i + 1][k]) / 2);
+        pen.quadraticCurveTo(...points[i], ...middle);
+      }
+      pen.lineTo(...points.at(-1));
+      pen.stroke();
+    }
+  }
+
+  digitMorph.mountPad = (element, side) => (digitMorph.pads[side] = new Pad(element, side));
+})();

@@ -1,0 +1,165 @@
+/* Digit Morph's page: which tab is open, day and night, and what goes to and comes from the server.
+   Everything hangs on one object; the other scripts add their parts to it. */
+const digitMorph = (window.digitMorph = { pads: {}, player: null, keep: null, morph: null });
+
+(() => {
+  const root = document.documentElement;
+  const BENCH = ["draw", "type"];
+
+  /* --- tabs: links to #draw, #type ...; the open one is an attribute of <html>, CSS does the rest --- */
+
+  function open(tab) {
+    root.dataset.tab = tab;
+    root.toggleAttribute("data-bench", BENCH.includes(tab));
+    for (const link of document.querySelectorAll("nav.tabs a")) {
+      const here = link.hash === "#" + tab;
+      here ? link.setAttribute("aria-current", "page") : link.removeAttribute("aria-current");
+    }
+  }
+
+  const known = (hash) => BENCH.includes(hash.slice(1));
+  const recipe = () => (location.hash.startsWith("#m=") ? location.hash.slice(3) : "");
+
+  function follow() {
+    if (known(location.hash)) open(location.hash.slice(1));
+    else if (recipe() && digitMorph.keep) digitMorph.reopen(recipe());
+  }
+
+  window.addEventListener("hashchange", follow);
+  open(known(location.hash) ? location.hash.slice(1) : "draw");
+
+  digitMorph.mountHeader = (element) => {
+    element.querySelector("nav.tabs").addEventListener("click", (event) => {
+      const link = event.target.closest("a");
+      if (!link) return;
+      event.preventDefault(); // the page's <base> would make it another address
+      history.pushState(null, "", location.pathname + location.search + link.hash);
+      open(link.hash.slice(1));
+    });
+    window.addEventListener("popstate", follow);
+    element.querySelector(".dusk").addEventListener("click", () => dress(!isNight(), true));
+    open(root.dataset.tab);
+    dress(isNight());
+  };
+
+  /* --- day and night: the system's choice, until the visitor makes one --- */
+
+  const isNight = () => {
+    const chosen = memory("theme") ?? new URLSearchParams(location.search).get("__theme");
+    return chosen ? chosen === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+  };
+
+  function memory(name, value) {
+    try {
+      if (value !== undefined) localStorage.setItem("digit-morph-" + name, value);
+      return localStorage.getItem("digit-morph-" + name);
+    } catch {
+      return null; // a frame without storage
+    }
+  }
+
+  function dress(night, byHand = false) {
+    if (byHand) memory("theme", night ? "dark" : "light");
+    document.body.classList.toggle("dark", night);
+    root.style.colorScheme = night ? "dark" : "light";
+    const dusk = document.querySelector(".dusk");
+    if (dusk) dusk.textContent = night ? "Light" : "Dark";
+    if (dusk) dusk.setAttribute("aria-label", night ? "Use light colours" : "Use dark colours");
+    Object.values(digitMorph.pads).forEach((pad) => pad.paint());
+  }
+
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => dress(isNight()));
+
+  /* --- a morph: asked for, arrived --- */
+
+  let waiting = 0;
+
+  function busy(on) {
+    clearTimeout(waiting);
+    if (on) waiting = setTimeout(() => root.setAttribute("data-busy", ""), 250);
+    else root.removeAttribute("data-busy");
+    document.querySelector("#morph")?.setAttribute("aria-busy", String(on));
+  }
+
+  /* What the server gets: the open tab and the drawings in place of the first three values. */
+  digitMorph.asked = ([, , , ...rest]) => {
+    busy(true);
+    const { source, target } = digitMorph.pads;
+    return [root.dataset.tab, source.picture(), target.picture(), ...rest];
+  };
+
+  digitMorph.arrived = (morph) => {
+    busy(false);
+    if (!morph) return;
+    document.querySelector(".fault").textContent = morph.error ?? "";
+    if (morph.error) return;
+    digitMorph.morph = morph;
+    digitMorph.player.show(morph);
+    digitMorph.keep.show();
+    morph.sides.forEach((side, i) => i % (morph.sides.length - 1) || tell(i ? "target" : "source", side));
+    const film = document.querySelector(".film").getBoundingClientRect();
+    if (film.top < 0 || film.bottom > innerHeight) document.querySelector("#stage").scrollIntoView({ block: "center" });
+  };
+
+  /* How a number was read: the pictures as the model sees them, and in words what it takes them for. */
+  function tell(place, side) {
+    const box = document.getElementById("reading-" + place);
+    box.replaceChildren(
+      ...side.digits.map((seen) => {
+        const cell = Object.assign(document.createElement("span"), { className: "cell" });
+        const text = Object.assign(document.createElement("span"), { className: "verdict" });
+        text.innerHTML = seen.known
+          ? `<b>${seen.digit}</b> ${Math.min(99, Math.round(seen.sure * 100))}%`
+          : "looks like nothing I know";
+        cell.append(digitMorph.picture(seen.ink), text);
+        return cell;
+      }),
+    );
+  }
+
+  /* 784 bytes of ink in base64 -> a canvas of 28 x 28, ink as it is, paper left transparent. */
+  digitMorph.picture = (ink) => {
+    const canvas = Object.assign(document.createElement("canvas"), { width: 28, height: 28, className: "mini" });
+    const pen = canvas.getContext("2d");
+    const image = pen.createImageData(28, 28);
+    digitMorph.bytes(ink).forEach((value, i) => (image.data[4 * i + 3] = value));
+    pen.putImageData(image, 0, 0);
+    return canvas;
+  };
+
+  digitMorph.bytes = (base64) => Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+
+  /* --- keeping it: files on demand, and the link --- */
+
+  digitMorph.mountKeep = (element, trigger) => {
+    const said = element.querySelector(".said");
+    const format = { recipe: "", format: "" };
+    element.addEventListener("click", async (event) => {
+      const button = event.target.closest("button");
+      if (!button || !digitMorph.morph) return;
+      if (button.dataset.format) {
+        Object.assign(format, { recipe: digitMorph.morph.recipe, format: button.dataset.format });
+        said.textContent = "Making the file …";
+        trigger("save");
+      } else {
+        const address = location.origin + location.pathname + location.search + "#m=" + digitMorph.morph.recipe;
+        history.replaceState(null, "", address);
+        const copied = await navigator.clipboard?.writeText(address).then(() => true, () => false);
+        said.textContent = copied ? "Link copied. It holds the whole morph." : "The link is in the address bar.";
+      }
+    });
+    digitMorph.wished = () => ({ ...format });
+    digitMorph.saved = (file) => {
+      said.textContent = file ? "" : "The file could not be made. Please try again.";
+      if (!file) return;
+      const link = Object.assign(document.createElement("a"), { href: file.url, download: file.orig_name ?? "" });
+      link.click();
+    };
+    digitMorph.reopen = (text) => {
+      digitMorph.linked = () => (busy(true), text);
+      trigger("reopen");
+    };
+    digitMorph.keep = { show: () => element.querySelector(".keep").removeAttribute("hidden") };
+    follow();
+  };
+})();
