@@ -6,8 +6,13 @@ import os
 from collections.abc import Generator
 from pathlib import Path
 
+import made_up
 import pytest
 import torch
+
+from vae import data, digits, training, weights
+from vae.model import VAE, build
+from vae.request import loaded
 
 torch.set_num_threads(1)
 
@@ -28,6 +33,34 @@ def mnist() -> Path:
 def sketches() -> Path:
     """A folder of drawings, LABEL_NUMBER.png."""
     return folder("DIGIT_MORPH_SKETCHES")
+
+
+@pytest.fixture(scope="session")
+def pictures() -> data.Pictures:
+    """Made-up digits, 28x28."""
+    return made_up.digits(600)
+
+
+@pytest.fixture(scope="session")
+def small(pictures: data.Pictures, tmp_path_factory: pytest.TempPathFactory) -> VAE:
+    """A real model in small: trained on the made-up digits, loaded from its file, its bank beside it."""
+    out = tmp_path_factory.mktemp("small")
+    torch.manual_seed(0)
+    model = build("mlp", widths=(64,), latent_dim=8)
+    splits = data.Splits(pictures[:280], pictures[280:320], pictures[280:320])
+    recipe = training.TrainConfig(epochs=25, batch_size=20, lr=4e-3, ema=0.9)
+    training.fit(model, splits, recipe, out, device="cpu", quiet=True)
+    model = weights.load(out)
+    x = data.as_floats(pictures.images)
+    graph, typed = (x[:200], pictures.labels[:200]), (x[200:], pictures.labels[200:])
+    digits.build_bank(model, *graph, *typed, out / "bank.safetensors")
+    return model
+
+
+@pytest.fixture(scope="session")
+def flagship() -> VAE:
+    """The shipped model, the very one that requests use, so that its bank is read once."""
+    return loaded("flagship")
 
 
 @pytest.hookimpl(wrapper=True)

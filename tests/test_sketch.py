@@ -165,11 +165,12 @@ def test_dust_is_ignored():
         Image.new("RGB", (560, 280), "white"),
         Image.new("L", (280, 280), 0),
         Image.new("RGBA", (280, 280), (0, 0, 0, 0)),
+        Image.new("RGBA", (280, 280), (0, 0, 0, 110)),
         Image.new("1", (1, 1)),
         pad(([[(0, 0)]], 100, 100, 10), pen=5),
         pad(([[(0, 0)]], 100, 100, 10), pen=20),
     ],
-    ids=["none", "white", "black", "transparent", "one pixel", "speck", "dot"],
+    ids=["none", "white", "black", "transparent", "veil", "one pixel", "speck", "dot"],
 )
 @pytest.mark.parametrize("single", [False, True])
 def test_nothing_drawn(empty, single):
@@ -181,6 +182,20 @@ def test_noise_on_blank_paper_is_no_ink():
     noise = np.random.default_rng(0).normal(200, 8, (280, 560, 3))
     with pytest.raises(EmptyDrawing):
         read_digits(np.clip(noise, 0, 255).astype(np.uint8))
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_nonsense_gives_digits_or_one_sentence(seed):
+    random = np.random.default_rng(seed)
+    for _ in range(20):
+        height, width, channels = *random.integers(1, 70, 2), random.choice([1, 3, 4])
+        nonsense = random.random((height, width, channels)) ** random.uniform(0.05, 20)
+        try:
+            digits = read_digits(nonsense)
+        except BadRequest as refused:
+            assert str(refused).startswith("I see")
+        else:
+            assert digits.isfinite().all() and digits.min() >= 0 and digits.max() <= 1
 
 
 # --- ink ---

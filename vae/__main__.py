@@ -121,20 +121,23 @@ def save_picture(picture: render.Picture, path: Path) -> None:
 
 def bank_command(args: argparse.Namespace) -> None:
     from vae import digits
+    from vae.classifier import load_classifier
     from vae.data import as_floats, load_splits
 
     path = weights.find(args.weights)
     model = weights.load(path)
     splits = load_splits(root=args.data)
-    graph, typed = (
-        digits.choose(splits.train.labels, args.graph),
-        digits.choose(splits.test.labels, args.typed),
-    )
+    reader = load_classifier("reader")
+    chosen = []
+    for pictures, count in ((splits.train, args.graph), (splits.test, args.typed)):
+        pictures = pictures[digits.choose(pictures.labels, 5 * count // 4)]
+        x = as_floats(pictures.images)
+        kept = digits.legible(model, reader, x, pictures.labels).nonzero()[:, 0]
+        kept = kept[digits.choose(pictures.labels[kept], count)]
+        chosen.append((x[kept], pictures.labels[kept]))
     out = path.with_name("bank.safetensors")
-    digits.build_bank(
-        model, as_floats(splits.train.images[graph]), splits.train.labels[graph],
-        as_floats(splits.test.images[typed]), splits.test.labels[typed], out,
-    )  # fmt: skip
+    digits.build_bank(model, *chosen[0], *chosen[1], out)
+    graph, typed = (labels for _, labels in chosen)
     print(f"{out}: {len(graph)} training and {len(typed)} test codes, {out.stat().st_size / 1024:.0f} KiB")
 
 

@@ -54,7 +54,7 @@ KINDS = {
     config.kind: config
     for config in (
         ClassifierConfig("reader", "strided", (24, 48, 64), 96),
-        ClassifierConfig("judge", "pooled", (20, 40, 80), 80),
+        ClassifierConfig("judge", "pooled", (16, 32, 64), 80),
     )
 }
 

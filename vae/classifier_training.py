@@ -40,7 +40,7 @@ RECIPES = {
         epochs=10, lr=3e-3, weight_decay=1e-2, lr_warmup=0.5, lr_decay=0.8, jitter=0.7, scribbles=0.1, seed=1
     ),
     "judge": ClassifierTraining(
-        epochs=12, lr=3e-3, weight_decay=1e-2, lr_warmup=0.5, lr_decay=0.8, jitter=0.7, strength=1.4, seed=2
+        epochs=8, lr=3e-3, weight_decay=1e-2, lr_warmup=0.5, lr_decay=0.8, jitter=0.7, strength=1.4, seed=2
     ),
 }
 

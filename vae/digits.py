@@ -16,10 +16,12 @@ import torch
 from torch import Tensor
 
 from vae import weights
+from vae.classifier import Classifier, probabilities
 from vae.errors import BadRequest, WeightsError
 from vae.model import VAE
 
 STYLES = ("slant", "pen", "height", "width")
+LEGIBLE = 0.9  # certainty of the reader that a code of the bank draws its digit
 NUMBER = re.compile(r"[0-9]{1,4}", re.ASCII)
 
 
@@ -68,6 +70,16 @@ def choose(labels: Tensor, count: int) -> Tensor:
     return torch.cat([(labels == digit).nonzero()[:share, 0] for digit in range(10)])
 
 
+@torch.inference_mode()
+def legible(model: VAE, reader: Classifier, x: Tensor, labels: Tensor) -> Tensor:
+    """Which digits `(N, 1, 28, 28)` the reader still takes for what they are once the model has drawn
+    them again: `(N,)` bool. A path through the others would pass what nobody can read."""
+    certainty = torch.cat(
+        [probabilities(reader, model.decode(model.encode(part)[0])) for part in x.split(500)]
+    )
+    return certainty.gather(1, labels[:, None])[:, 0] > LEGIBLE
+
+
 def build_bank(
     model: VAE, train: Tensor, train_labels: Tensor, test: Tensor, test_labels: Tensor, path: Path
 ) -> None:
@@ -105,7 +117,9 @@ def _codes(model: VAE, tensors: dict[str, Tensor], name: str, path: Path) -> Cod
     z, scale, labels = (tensors[f"{name}.{part}"].float() for part in ("z", "scale", "labels"))
     dimensions = (model.config.latent_dim,)
     if z.shape[1:] != dimensions or scale.shape != dimensions or labels.shape != z.shape[:1] or not len(z):
-        raise WeightsError(f"{path} does not fit {model.config.preset}: its {name} codes are {tuple(z.shape)}")
+        raise WeightsError(
+            f"{path} does not fit {model.config.preset}: its {name} codes are {tuple(z.shape)}"
+        )
     z = z * scale
     if not bool(torch.isfinite(z).all()):
         raise WeightsError(f"{path} holds numbers that are not finite, in {name}")

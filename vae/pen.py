@@ -56,6 +56,6 @@ def stroke_order(picture: Tensor) -> Tensor:
 
 
 def written(picture: Tensor, share: Tensor) -> Tensor:
-    """`picture` `(S, S)` when a share `(T,)` in [0, 1] of its strokes is drawn: `(T, S, S)`; all of it at 1."""
+    """`picture` `(S, S)` when a share `(T,)` in [0, 1] of its strokes is drawn: `(T, S, S)`; at 1, all."""
     front = share[:, None, None] * (1 + SOFT)
     return picture * ((front - stroke_order(picture)) / SOFT).clamp(0, 1)

@@ -203,7 +203,8 @@ def type_digits(number: str, seed: int = 0) -> Tensor:
             "weights/bank.safetensors is missing; build it with: python -m vae bank --data DIR"
         )
     with torch.inference_mode():
-        return model.decode(type_codes(bank, number, seed)[0]).clone()
+        pictures = model.decode(type_codes(bank, number, seed)[0])
+    return pictures.clone()  # an ordinary tensor, outside inference mode
 
 
 def loaded(source: str | None) -> VAE:

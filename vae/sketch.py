@@ -129,7 +129,7 @@ def ink(image: Image.Image) -> Array:
     if peak < CONTRAST:
         return np.zeros_like(drawn)
     off_paper = np.abs(colour - paper).max(axis=0)[drawn < 0.5 * peak]
-    if (off_paper < 0.02).mean() > 0.75:
+    if np.count_nonzero(off_paper < 0.02) > 0.75 * off_paper.size:
         return np.minimum(drawn / peak, 1)
     return _levels(_darkness(colour, _light(colour)))
 
@@ -139,7 +139,7 @@ def _ground(colour: Array, alpha: Array) -> Array | None:
     if np.median(_border(alpha)) >= 0.5:
         return np.ones((len(colour), 1, 1), np.float32)
     opaque = colour[:, alpha > 0.5]  # (C, n)
-    if alpha.mean() < 0.3 or np.ptp(opaque, axis=1).max() < 0.5:
+    if opaque.size < 0.3 * colour.size or np.ptp(opaque, axis=1).max() < 0.5:
         return None  # strokes on nothing
     return np.median(opaque, axis=1)[
         :, None, None

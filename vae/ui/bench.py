@@ -8,8 +8,8 @@ from typing import Any
 import gradio as gr
 
 from vae.model import VAE
-from vae.request import MorphRequest, produce
-from vae.ui import draw, keep, recipe, typed
+from vae.request import MorphRequest
+from vae.ui import draw, keep, typed
 from vae.ui.options import HOLD, chosen, options
 from vae.ui.player import player, shown
 from vae.ui.words import sentence
@@ -28,7 +28,7 @@ def bench(model: VAE | None) -> None:
             type_source = typed.number("source", "32")
             reading("source")
         with gr.Column(elem_id="stage", min_width=0):
-            stage = player(shown(produce(OPENING, model)))
+            stage = player(shown(OPENING, model))
         with gr.Column(elem_id="target", min_width=0):
             pad_target = draw.pad("target", "second")
             type_target = typed.number("target", "41")
@@ -44,10 +44,11 @@ def bench(model: VAE | None) -> None:
     file = gr.File(visible="hidden", elem_id="file")
 
     numbers = [type_source, type_target]
-    asked: dict[str, Any] = {"js": "(...values) => digitMorph.asked(values)", **PRIVATE}
+    by_hand, after = ("(...values) => digitMorph.asked(values, %s)" % byhand for byhand in ("true", "false"))
     inputs = [stage, pad_source, pad_target, *numbers, seed, *controls]
     made = [
-        gr.on([go.click, *(field.submit for field in numbers)], answer(model), inputs, stage, **asked),
+        gr.on([go.click, *(field.submit for field in numbers)], answer(model), inputs, stage,
+              js=by_hand, **PRIVATE),
         row.reopen(
             keep.reopen(model), stage, [stage, *numbers, seed, *controls],
             js="() => digitMorph.linked()", **PRIVATE,
@@ -59,7 +60,7 @@ def bench(model: VAE | None) -> None:
         (random, numbers, "(source, target) => digitMorph.random(source, target)"),
     ):
         changed = change.click(None, [*numbers, seed], outs, js=js, api_visibility="private")
-        made.append(changed.then(answer(model), inputs, stage, **asked))
+        made.append(changed.then(answer(model), inputs, stage, js=after, **PRIVATE))
     for event in made:
         event.then(None, [stage], None, js="(morph) => digitMorph.arrived(morph)", api_visibility="private")
     row.save(
@@ -81,15 +82,17 @@ def wanted(mode: Any, drawn_source: Any, drawn_target: Any, typed_source: Any, t
         sides = draw.drawing(drawn_source), draw.drawing(drawn_target)
     else:
         sides = typed.typed(typed_source), typed.typed(typed_target)
-    return recipe.settled(MorphRequest(*sides, seed=seed, **chosen(controls)))
+    return MorphRequest(*sides, seed=seed, **chosen(controls))
 
 
-def answer(model: VAE | None) -> Callable[..., dict[str, Any]]:
+def answer(model: VAE | None) -> Callable[..., Any]:
     """The bench's event: its values -> the morph for the player, or what to tell the visitor."""
 
-    def run(*values: Any) -> dict[str, Any]:
+    def run(*values: Any) -> Any:
         try:
-            return shown(produce(wanted(*values), model))
+            if values[0] == "idle":
+                return gr.skip()
+            return shown(wanted(*values), model)
         except Exception as error:
             return {"error": sentence(error)}
 

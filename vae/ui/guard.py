@@ -120,7 +120,7 @@ def content_security_policy(environ: Mapping[str, str] = os.environ) -> str:
     )
 
 
-class Refused(Exception):  # noqa: N818
+class Refused(Exception):
     """The request is not passed on: its status and one sentence that says why."""
 
     def __init__(self, status: int, sentence: str) -> None:
@@ -323,7 +323,9 @@ class BoundedFetch(httpx.AsyncBaseTransport):
                 address = await safehttpx.async_validate_url(request.url.host)
                 async with safehttpx.AsyncSecureTransport(address) as transport:
                     return await self._read(await transport.handle_async_request(request))
-        except (ValueError, OSError, httpx.HTTPError, TimeoutError) as error:
+        except gr.Error:  # a ValueError, as is what safehttpx raises
+            raise
+        except (ValueError, OSError, httpx.HTTPError) as error:  # a timeout is an OSError
             sentence = "The picture could not be fetched from that address."
             raise gr.Error(sentence, print_exception=False) from error
 

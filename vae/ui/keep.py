@@ -64,7 +64,7 @@ def reopen(model: VAE | None) -> Callable[[Any], list[Any]]:
     def run(text: Any) -> list[Any]:
         try:
             request = recipe.unpack(text)
-            morph = shown(produce(request, model))
+            morph = shown(request, model)
         except Exception as error:
             return [{"error": sentence(error)}, *[gr.skip()] * (3 + len(NAMES))]
         numbers = [side if isinstance(side, str) else gr.skip() for side in (request.source, request.target)]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import functools
 import io
+from dataclasses import replace
 from typing import Any
 
 import gradio as gr
@@ -19,17 +20,19 @@ from torch import Tensor
 
 from vae import render
 from vae.classifier import Classifier, load_classifier, probabilities
-from vae.request import MorphResult, Reading
+from vae.model import VAE
+from vae.request import MorphRequest, MorphResult, Reading, produce
 from vae.ui import recipe
 from vae.ui.theme import static
 
 UNKNOWN = 0.5  # below this certainty, a picture looks like nothing the reader knows
+SHOWN_WIDTH = 768  # px of the video on the page
 STRIP_CELLS = 12
 STRIP_HEIGHT = 96  # px
 
 
 def player(opening: dict[str, Any] | None) -> gr.HTML:
-    """The component; its value is what `shown` returns."""
+    """The component; its value is what `shown` makes."""
     return gr.HTML(
         value=opening,
         html_template=static("player.html"),
@@ -39,9 +42,15 @@ def player(opening: dict[str, Any] | None) -> gr.HTML:
     )
 
 
-def shown(result: MorphResult) -> dict[str, Any]:
-    """A result with an mp4 as the page takes it: JSON, bytes in base64."""
-    request = result.request
+def shown(request: MorphRequest, model: VAE | None) -> dict[str, Any]:
+    """A request carried out for the page: JSON, bytes in base64.
+
+    The video is no larger than the page shows it; its size as asked for is that of the downloads.
+    """
+    request = recipe.settled(request)
+    places = max(len(side) for side in request.sides)
+    size = min(request.size, SHOWN_WIDTH // places)
+    result = produce(replace(request, size=size, formats=("mp4",)), model)
     frames = without_holds(result)
     return {
         "recipe": recipe.pack(request),
@@ -51,7 +60,7 @@ def shown(result: MorphResult) -> dict[str, Any]:
         "hold": round(request.hold * request.fps),
         "bounce": request.playback == "bounce",
         "style": request.style,
-        "places": result.frames.shape[2] // 28,
+        "places": places,
         "strip": strip(frames, request.style),
         "ribbon": ribbon(frames, result),
         "sides": [side(reading) for reading in result.readings],
@@ -76,11 +85,13 @@ def without_holds(result: MorphResult) -> Tensor:
     return result.frames[hold : len(result.frames) - hold]
 
 
-def strip(frames: Tensor, style: Any) -> str:
-    """A filmstrip as a PNG data URL; wide numbers get fewer, so that every strip has about one shape."""
-    count = max(4, STRIP_CELLS // (frames.shape[2] // 28))
+def strip(frames: Tensor, style: str) -> str:
+    """A filmstrip as a PNG data URL; wide numbers get fewer pictures, so that strips have about one shape."""
+    count = min(len(frames), max(4, STRIP_CELLS // (frames.shape[2] // 28)))
+    chosen = torch.linspace(0, len(frames) - 1, count).round().long()
+    pictures = render.render(frames[chosen], STRIP_HEIGHT, style)  # type: ignore[arg-type]
     file = io.BytesIO()
-    Image.fromarray(render.filmstrip(frames, count, STRIP_HEIGHT, style)).save(file, "PNG")
+    Image.fromarray(np.concatenate(list(pictures), 1)).save(file, "PNG")
     return "data:image/png;base64," + encoded(file.getvalue())
 
 

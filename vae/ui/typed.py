@@ -25,7 +25,7 @@ def number(side: str, value: str) -> gr.Textbox:
 def handwriting() -> tuple[gr.Number, gr.Button]:
     """The seed, and the button that takes the next one."""
     with gr.Row(elem_classes=["for-type", "handwriting"]):
-        seed = gr.Number(0, label="Handwriting no.", precision=0, minimum=0, maximum=2**31 - 1, elem_id="seed")
+        seed = gr.Number(0, label="Handwriting", precision=0, minimum=0, maximum=2**31 - 1, elem_id="seed")
         another = gr.Button("Another handwriting", elem_id="another", elem_classes=["quiet"])
     return seed, another
 

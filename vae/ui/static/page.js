@@ -81,11 +81,32 @@ const digitMorph = (window.digitMorph = { pads: {}, player: null, keep: null, mo
     document.querySelector("#morph")?.setAttribute("aria-busy", String(on));
   }
 
-  /* What the server gets: the open tab and the drawings in place of the first three values. */
-  digitMorph.asked = ([, , , ...rest]) => {
-    busy(true);
-    const { source, target } = digitMorph.pads;
-    return [root.dataset.tab, source.picture(), target.picture(), ...rest];
+  /* What the server gets: the open tab and the drawings in place of the first three values. After Swap or
+     Random, pads that are not both drawn on ask for nothing. */
+  digitMorph.asked = ([, , , ...rest], byHand) => {
+    const drawings = [digitMorph.pads.source.picture(), digitMorph.pads.target.picture()];
+    const idle = !byHand && root.dataset.tab === "draw" && drawings.includes(null);
+    busy(!idle);
+    return [idle ? "idle" : root.dataset.tab, ...drawings, ...rest];
+  };
+
+  digitMorph.swapped = (source, target) => {
+    const { pads } = digitMorph;
+    if (root.dataset.tab === "type") return [target, source];
+    const strokes = pads.source.strokes;
+    pads.source.set(pads.target.strokes);
+    pads.target.set(strokes);
+    return [source, target];
+  };
+
+  digitMorph.random = (source, target) => {
+    const one = digitMorph.anyNumber();
+    let other = one;
+    while (other === one) other = digitMorph.anyNumber(one.length);
+    if (root.dataset.tab === "type") return [one, other];
+    digitMorph.pads.source.write(one);
+    digitMorph.pads.target.write(other);
+    return [source, target];
   };
 
   digitMorph.arrived = (morph) => {
@@ -93,9 +114,8 @@ const digitMorph = (window.digitMorph = { pads: {}, player: null, keep: null, mo
     if (!morph) return;
     document.querySelector(".fault").textContent = morph.error ?? "";
     if (morph.error) return;
+    digitMorph.player.show(morph); // also the same one again: it starts from the beginning
     digitMorph.morph = morph;
-    digitMorph.player.show(morph);
-    digitMorph.keep.show();
     morph.sides.forEach((side, i) => i % (morph.sides.length - 1) || tell(i ? "target" : "source", side));
     const film = document.querySelector(".film").getBoundingClientRect();
     if (film.top < 0 || film.bottom > innerHeight) document.querySelector("#stage").scrollIntoView({ block: "center" });
@@ -159,7 +179,7 @@ const digitMorph = (window.digitMorph = { pads: {}, player: null, keep: null, mo
       digitMorph.linked = () => (busy(true), text);
       trigger("reopen");
     };
-    digitMorph.keep = { show: () => element.querySelector(".keep").removeAttribute("hidden") };
-    follow();
+    digitMorph.keep = element;
+    if (recipe()) follow();
   };
 })();

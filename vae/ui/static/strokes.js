@@ -34,5 +34,6 @@
     );
   };
 
-  digitMorph.anyNumber = () => String(Math.floor(Math.random() < 0.5 ? Math.random() * 10 : 10 + Math.random() * 90));
+  digitMorph.anyNumber = (length = 1 + Math.floor(2 * Math.random())) =>
+    String(Math.floor((length > 1 ? 10 : 0) + Math.random() * (length > 1 ? 90 : 10)));
 })();

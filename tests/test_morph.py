@@ -1,0 +1,244 @@
+import importlib
+from itertools import product
+
+import pytest
+import torch
+from torch import Tensor
+
+from vae import data, morph, morph_sequence
+from vae import paths as curves
+from vae.data import as_floats
+from vae.digits import bank_of
+from vae.errors import BadRequest
+from vae.model import VAE, build, reconstruction_nats
+from vae.morph import alike_in_ink, endpoints, put, refined, residual_weight
+
+module = importlib.import_module("vae.morph")  # `vae.morph` is the function
+PATHS = ["linear", "slerp", "handwritten", "auto"]
+SPEEDS = ["raw", "constant", "eased"]
+
+
+@pytest.fixture(scope="module")
+def stack(pictures: data.Pictures):
+    """stack("32"): a number of the made-up digits, (2, 1, 28, 28)."""
+    x = as_floats(pictures.images)
+
+    def number(text: str, seed: int = 0) -> Tensor:
+        return torch.stack([x[10 * ((i + 3 * seed) % 30) + int(digit)] for i, digit in enumerate(text)])
+
+    return number
+
+
+def other(preset: str) -> VAE:
+    """An untrained model of another kind."""
+    torch.manual_seed(0)
+    return build(preset).eval().requires_grad_(False)
+
+
+def side_by_side(stack: Tensor, places: int) -> Tensor:
+    """A number in the middle of a picture of `places` digits."""
+    canvas = torch.zeros(28, 28 * places)
+    left = 14 * (places - len(stack))
+    canvas[:, left : left + 28 * len(stack)] = torch.cat(list(stack[:, 0]), dim=1)
+    return canvas
+
+
+@pytest.mark.parametrize(("a", "b"), [("3", "8"), ("32", "41")])
+@torch.inference_mode()
+def test_unrefined_linear_raw_is_the_classic_formula(a: str, b: str, small: VAE, stack) -> None:
+    frames = morph(small, stack(a), stack(b), 9, path="linear", speed="raw", refine=False)
+    z1, z2 = small.encode(stack(a))[0], small.encode(stack(b))[0]
+    assert frames.shape == (9, 28, 28 * len(a))
+    for frame, alpha in zip(frames, torch.linspace(0, 1, 9), strict=True):
+        decoded = small.decode((1 - alpha) * z1 + alpha * z2)  # (places, 1, 28, 28)
+        torch.testing.assert_close(frame, torch.cat(list(decoded[:, 0]), dim=1), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("speed", SPEEDS)
+def test_refined_frames_begin_and_end_with_the_stacks(path, speed, small: VAE, stack) -> None:
+    a, b = stack("32"), stack("41")
+    frames = morph(small, a, b, 12, path, speed)
+    assert frames.shape == (12, 28, 56)
+    assert frames.dtype == torch.float32
+    assert not frames.requires_grad
+    assert frames.min() >= 0
+    assert frames.max() <= 1
+    torch.testing.assert_close(frames[0], side_by_side(a, 2), atol=1e-4, rtol=0)
+    torch.testing.assert_close(frames[-1], side_by_side(b, 2), atol=1e-4, rtol=0)
+    middle = frames[6]
+    assert (middle - frames[0]).abs().max() > 0.3
+    assert (middle - frames[-1]).abs().max() > 0.3
+
+
+@pytest.mark.parametrize("preset", ["conv2d", "autoencoder", "tiny", "cvae", "flagship"])
+def test_every_kind_of_model_morphs(preset: str, stack) -> None:
+    model = other(preset)
+    frames = morph(model, stack("3"), stack("8"), 5, speed="raw")
+    torch.testing.assert_close(frames[0], stack("3")[0, 0], atol=1e-4, rtol=0)
+    torch.testing.assert_close(frames[-1], stack("8")[0, 0], atol=1e-4, rtol=0)
+    assert torch.isfinite(frames).all()
+    assert all(p.grad is None for p in model.parameters())
+
+
+def test_a_conditional_model_goes_from_class_to_class(stack) -> None:
+    model = other("cvae")
+    frames = morph_sequence(
+        model, [stack("3"), stack("8")], 3, "linear", "raw", refine=False, labels=[[3], [8]]
+    )
+    z = [model.encode(stack(d), torch.tensor([int(d)]))[0] for d in "38"]
+    mixed = torch.zeros(1, 10)
+    mixed[0, [3, 8]] = 0.5
+    expected = model.decode((z[0] + z[1]) / 2, mixed)[0, 0]
+    torch.testing.assert_close(frames[1], expected, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_constant_speed_changes_the_picture_evenly(path, small: VAE, stack) -> None:
+    def unevenness(speed: str) -> float:
+        change = (morph(small, stack("32"), stack("41"), 60, path, speed).diff(dim=0)).flatten(1).norm(dim=1)
+        return float(change.std() / change.mean())
+
+    assert unevenness("constant") < 0.1
+    assert unevenness("raw") > 2 * unevenness("constant")
+
+
+def test_eased_speed_is_slow_at_both_ends(small: VAE, stack) -> None:
+    change = morph(small, stack("3"), stack("8"), 40, "linear", "eased").diff(dim=0).flatten(1).norm(dim=1)
+    assert change[[0, -1]].max() < 0.3 * change.mean()
+
+
+@pytest.mark.parametrize(("m", "n"), list(product(range(1, 5), repeat=2)))
+def test_numbers_of_any_length_meet(m: int, n: int, small: VAE, stack) -> None:
+    a, b = stack("3281"[:m]), stack("4075"[:n], seed=1)
+    places = max(m, n)
+    frames = morph(small, a, b, 5, "linear", "raw")
+    assert frames.shape == (5, 28, 28 * places)
+    torch.testing.assert_close(frames[0], side_by_side(a, places), atol=1e-4, rtol=0)
+    torch.testing.assert_close(frames[-1], side_by_side(b, places), atol=1e-4, rtol=0)
+
+
+def test_a_digit_that_only_one_number_has_is_written(small: VAE, stack) -> None:
+    frames = morph(small, stack("7"), stack("128"), 20, "linear", "raw")
+    ink = frames.sum((1, 2))
+    own = stack("7").sum(), stack("128").sum()
+    assert ink[0] == pytest.approx(float(own[0]), rel=0.01)
+    assert ink[-1] == pytest.approx(float(own[1]), rel=0.01)
+    assert own[0] < ink[10] < own[1]
+
+
+@pytest.mark.parametrize("hold", [0, 3])
+@pytest.mark.parametrize("count", [2, 3, 5])
+def test_a_sequence_shows_every_number_once_and_holds_it(hold: int, count: int, small: VAE, stack) -> None:
+    stacks = [stack(str(digit)) for digit in range(count)]
+    frames = morph_sequence(small, stacks, 6, "linear", hold=hold)
+    assert len(frames) == (6 - 1) * (count - 1) + 1 + hold * count
+    for i, one in enumerate(stacks):
+        first = i * (6 - 1 + hold)
+        for frame in frames[first : first + hold + 1]:
+            torch.testing.assert_close(frame, one[0, 0], atol=1e-4, rtol=0)
+    assert (frames.diff(dim=0).flatten(1).norm(dim=1) < 1e-3).sum() == hold * count
+
+
+def test_a_sequence_is_as_wide_as_its_widest_number(small: VAE, stack) -> None:
+    frames = morph_sequence(small, [stack("9"), stack("10"), stack("9")], 4, "linear")
+    assert frames.shape == (7, 28, 56)
+    torch.testing.assert_close(frames[-1], side_by_side(stack("9"), 2), atol=1e-4, rtol=0)
+
+
+def test_the_same_morph_is_the_same(small: VAE, stack) -> None:
+    a, b = (morph(small, stack("32"), stack("41"), 8) for _ in range(2))
+    assert torch.equal(a, b)
+
+
+def test_the_paths_differ_and_auto_is_handwritten(small: VAE, stack) -> None:
+    frames = {path: morph(small, stack("3"), stack("8"), 9, path, "raw") for path in PATHS}
+    assert torch.equal(frames["auto"], frames["handwritten"])
+    assert not torch.allclose(frames["auto"], frames["linear"], atol=0.05)
+    assert not torch.allclose(frames["slerp"], frames["linear"], atol=0.05)
+
+
+def test_without_a_bank_auto_is_slerp_and_handwritten_cannot_be(stack) -> None:
+    model = other("mlp")
+    both = [morph(model, stack("3"), stack("8"), 5, path, "raw") for path in ("auto", "slerp")]
+    assert torch.equal(*both)
+    with pytest.raises(BadRequest, match="handwritten path"):
+        morph(model, stack("3"), stack("8"), 5, "handwritten")
+
+
+@pytest.mark.parametrize(
+    "shape", [(1, 28, 28), (0, 1, 28, 28), (1, 3, 28, 28), (1, 1, 14, 14), (1, 1, 28, 29)], ids=str
+)
+def test_a_stack_of_another_shape_is_refused(shape: tuple[int, ...], small: VAE, stack) -> None:
+    with pytest.raises(ValueError, match="a stack must be"):
+        morph(small, stack("3"), torch.zeros(shape))
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [({"steps": 1}, "two steps"), ({"path": "scenic"}, "scenic.*slerp"), ({"speed": "fast"}, "fast.*eased")],
+)
+def test_options_that_do_not_exist_are_refused(options: dict, named: str, small: VAE, stack) -> None:
+    with pytest.raises(ValueError, match=named):
+        morph(small, stack("3"), stack("8"), **options)
+
+
+def test_one_number_is_no_sequence(small: VAE, stack) -> None:
+    with pytest.raises(ValueError, match="two numbers"):
+        morph_sequence(small, [stack("3")])
+
+
+def test_known_digits_are_not_read(small: VAE, stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "classes", lambda x: torch.full((len(x),), 7))
+    a, b = endpoints(small, [stack("32"), stack("41")], refine=False, labels=[[3, 2], None])
+    assert a.labels.tolist() == [3, 2]
+    assert b.labels.tolist() == [7, 7]
+
+
+def test_refining_comes_nearer_and_never_further(small: VAE, stack) -> None:
+    x = stack("0123456789")
+    mu, logvar = small.encode(x)
+    noisy = mu + torch.randn(mu.shape, generator=torch.Generator().manual_seed(0))
+
+    def loss(z: Tensor) -> Tensor:
+        return reconstruction_nats(small.decode_logits(z), x) + 0.5 * z.square().sum(1)
+
+    assert (loss(refined(small, x, mu, logvar)) <= loss(mu)).all()
+    assert (loss(refined(small, x, noisy, logvar)) < loss(noisy) - 1).all()
+
+
+def test_a_handwritten_path_goes_by_its_own_two_classes(small: VAE, stack, monkeypatch) -> None:
+    bank, seen = bank_of(small), []
+    real = curves.handwritten
+    monkeypatch.setattr(curves, "handwritten", lambda a, b, nodes: seen.append(nodes) or real(a, b, nodes))
+    morph_sequence(small, [stack("3"), stack("8")], 3, "handwritten", labels=[[3], [8]])
+    rows = (seen[0][:, None] == bank.graph.z[None]).all(2).nonzero()[:, 1]
+    assert set(bank.graph.labels[rows].tolist()) == {3, 8}
+
+
+def test_alike_in_ink_keeps_the_range_or_the_nearest(monkeypatch: pytest.MonkeyPatch) -> None:
+    ink = torch.tensor([50.0, 95, 100, 120, 131, 300])
+    ends = torch.tensor([100.0, 120.0])
+    monkeypatch.setattr(module, "MIN_NODES", 1)
+    assert sorted(alike_in_ink(ink, ends).tolist()) == [1, 2, 3, 4]
+    monkeypatch.setattr(module, "MIN_NODES", 5)
+    assert sorted(alike_in_ink(ink, ends).tolist()) == [0, 1, 2, 3, 4]
+
+
+def test_the_residual_fades_within_its_span() -> None:
+    weight = residual_weight(torch.tensor([0.0, 0.1, 0.2, 1.0]))
+    assert weight.tolist() == pytest.approx([1, 0.5, 0, 0])
+
+
+def test_put_lays_pictures_anywhere() -> None:
+    disc = torch.zeros(3, 28, 28)
+    disc[:, 10:18, 10:18] = 1
+    canvas = torch.zeros(3, 28, 56)
+    put(canvas, disc, torch.tensor([-28.0, 10.5, 28.0]))
+    assert canvas[0].abs().max() < 1e-6  # outside
+    torch.testing.assert_close(canvas[2], side_by_side(disc[2:, None], 2).roll(14, 1), atol=1e-6, rtol=0)
+    column = torch.arange(56.0)
+    assert (canvas[1].sum(0) @ column / canvas[1].sum()) == pytest.approx(13.5 + 10.5, abs=1e-3)
+    assert canvas[1].sum() == pytest.approx(64, rel=0.1)
+    put(canvas, disc, torch.zeros(3))
+    assert canvas.max() <= 1  # ink on ink stays ink

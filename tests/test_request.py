@@ -1,0 +1,251 @@
+import math
+import zipfile
+from collections.abc import Sequence
+from dataclasses import FrozenInstanceError
+from io import BytesIO
+from typing import Any
+
+import av
+import made_up
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import vae
+from vae import BadRequest, EmptyDrawing, MorphRequest, UnreadablePicture, produce, video
+from vae.model import VAE
+from vae.request import loaded, read_side
+
+QUICK: dict[str, Any] = {"steps": 4, "size": 56, "path": "linear", "speed": "raw", "formats": ()}
+NO_WHOLE_NUMBER = [math.nan, math.inf, -math.inf, 30.5, True, False, "30", None, [30], 10**400, -(10**400)]
+NUMBERS_NOT = ["", " ", "12345", "-1", "3.5", "abc", "٣", "３", "3 2", "test:7"]  # noqa: RUF001
+
+
+def png(picture: Image.Image) -> bytes:
+    buffer = BytesIO()
+    picture.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def refusal(**options: Any) -> str:
+    """The sentence with which a request is refused."""
+    with pytest.raises(BadRequest) as caught:
+        MorphRequest(**{"source": "3", "target": "8", **options})
+    sentence = str(caught.value)
+    assert sentence.endswith(".")
+    assert len(sentence) < 200
+    return sentence
+
+
+def test_a_request_may_be_as_plain_as_two_numbers() -> None:
+    request = MorphRequest("32", "41")
+    assert (request.steps, request.path, request.formats) == (60, "auto", ("mp4",))
+    with pytest.raises(FrozenInstanceError):
+        request.steps = 3  # type: ignore[misc]
+
+
+BOUNDS = {"steps": (2, 240), "seed": (0, 2**31 - 1), "fps": (1, 60), "size": (56, 1024)}
+
+
+@pytest.mark.parametrize(("name", "bounds"), BOUNDS.items())
+def test_whole_numbers_have_bounds(name: str, bounds: tuple[int, int]) -> None:
+    for value in (*bounds, float(bounds[0])):
+        settled = getattr(MorphRequest("3", "8", **{name: value}), name)
+        assert settled == value
+        assert type(settled) is int
+    for value in (bounds[0] - 1, bounds[1] + 1):
+        assert f"from {bounds[0]} to {bounds[1]}" in refusal(**{name: value})
+
+
+@pytest.mark.parametrize("name", BOUNDS)
+@pytest.mark.parametrize("value", NO_WHOLE_NUMBER, ids=lambda v: repr(v)[:10])
+def test_whole_numbers_are_nothing_else(name: str, value: object) -> None:
+    assert "whole number" in refusal(**{name: value})
+
+
+@pytest.mark.parametrize("name", ["path", "speed", "style", "playback", "model"])
+@pytest.mark.parametrize("value", ["", "nonsense", "Linear", 3, True, ["linear"], math.nan], ids=repr)
+def test_choices_are_among_the_known(name: str, value: object) -> None:
+    assert "choose one of" in refusal(**{name: value})
+
+
+@pytest.mark.parametrize("name", ["path", "speed", "style", "playback"])
+def test_none_is_no_choice(name: str) -> None:
+    assert "choose one of" in refusal(**{name: None})
+
+
+@pytest.mark.parametrize(
+    "formats", [("mov",), ("mp4", "exe"), ("MP4",), ("",), (None,), "mp4", 3, None], ids=repr
+)
+def test_formats_are_a_list_of_the_known(formats: object) -> None:
+    assert "mp4" in refusal(formats=formats)
+
+
+@pytest.mark.parametrize("hold", [-0.1, 3.1, math.nan, math.inf, True, "1", None], ids=repr)
+def test_the_pause_is_0_to_3_seconds(hold: object) -> None:
+    assert "between 0 and 3" in refusal(hold=hold)
+    assert MorphRequest("3", "8", hold=3).hold == 3
+
+
+@pytest.mark.parametrize("refine", [1, 0, "yes", None])
+def test_refining_is_on_or_off(refine: object) -> None:
+    assert "on or off" in refusal(refine=refine)
+
+
+@pytest.mark.parametrize("number", NUMBERS_NOT, ids=repr)
+@pytest.mark.parametrize("side", ["source", "target", "via"])
+def test_typed_numbers_are_checked_on_every_side(side: str, number: str) -> None:
+    assert "one to four digits" in refusal(**{side: (number,) if side == "via" else number})
+
+
+def test_a_sequence_has_at_most_24_numbers() -> None:
+    assert len(MorphRequest("1", "2", ("3",) * 22).sides) == 24
+    assert "at most 24" in refusal(via=("3",) * 23)
+    assert "list" in refusal(via="345")
+    assert "list" in refusal(via=None)
+
+
+@pytest.mark.parametrize(
+    "stack",
+    [torch.zeros(0, 1, 28, 28), torch.zeros(5, 1, 28, 28), torch.zeros(1, 28, 28), torch.zeros(1, 1, 14, 14),
+     torch.full((1, 1, 28, 28), torch.nan), torch.full((1, 1, 28, 28), 1.01),
+     torch.full((1, 1, 28, 28), -0.01)],
+    ids=["none", "five", "flat", "small", "nan", "above 1", "below 0"],
+)  # fmt: skip
+def test_stacks_are_digits_in_0_to_1(stack: torch.Tensor) -> None:
+    assert "digit" in refusal(source=stack).lower()
+
+
+@pytest.mark.parametrize("side", [None, 3, 3.5, b"not a picture", {"a": 1}, "folder/none.png"], ids=repr)
+def test_what_is_no_number_at_all_is_refused_in_a_sentence(side: object) -> None:
+    with pytest.raises(BadRequest):
+        produce(MorphRequest(side, "8", **QUICK))
+
+
+@pytest.mark.parametrize("count", [0, 5])
+def test_a_list_of_pictures_is_one_to_four(count: int) -> None:
+    with pytest.raises(BadRequest, match="one to 4 digits"):
+        read_side([made_up.drawing("3")] * count)
+
+
+@pytest.mark.parametrize("pad", ["L", "RGB", "RGBA"])
+def test_an_empty_pad_is_an_empty_drawing(pad: str) -> None:
+    white = Image.new(pad, (280, 280), (255,) * len(pad) if len(pad) > 1 else 255)
+    with pytest.raises(EmptyDrawing):
+        produce(MorphRequest(white, "8", **QUICK))
+
+
+def test_a_picture_too_large_is_refused_before_it_is_decoded() -> None:
+    with pytest.raises(UnreadablePicture, match="4 megapixels"):
+        read_side(png(Image.new("1", (13_000, 13_000))))
+
+
+@pytest.mark.parametrize("form", ["image", "bytes", "path", "array", "list", "one in a list"])
+def test_a_drawn_number_is_read_in_any_form(form: str, tmp_path) -> None:
+    drawing = made_up.drawing("17")
+    drawing.save(tmp_path / "17.png")
+    ones: Sequence[Image.Image] = [made_up.drawing("1"), made_up.drawing("7")]
+    side = {
+        "image": drawing,
+        "bytes": png(drawing),
+        "path": tmp_path / "17.png",
+        "array": np.asarray(drawing),
+        "list": ones,
+        "one in a list": [drawing],
+    }[form]
+    reading = read_side(side)
+    assert reading.pictures.shape == (2, 1, 28, 28)
+    assert reading.number == "17"
+    assert reading.typed is None
+    assert all(0 < sure <= 1 for sure in reading.certainty)
+    centre = reading.pictures[:, 0].sum(1) @ torch.arange(28.0) / reading.pictures.sum((1, 2, 3))
+    assert centre.tolist() == pytest.approx([14, 14], abs=0.6)
+
+
+def test_a_drawing_is_the_same_in_any_form() -> None:
+    drawing = made_up.drawing("17")
+    readings = [read_side(side) for side in (drawing, png(drawing), np.asarray(drawing))]
+    assert all(torch.equal(reading.pictures, readings[0].pictures) for reading in readings)
+
+
+def test_a_result_says_what_was_read(flagship: VAE) -> None:
+    result = produce(MorphRequest("32", made_up.drawing("7"), **QUICK))
+    assert (result.source.number, result.source.typed) == ("32", "32")
+    assert (result.target.number, result.target.typed) == ("7", None)
+    assert len(result.source.digits) == len(result.source.certainty) == 2
+    assert result.frames.shape == (4, 28, 56)
+    assert result.files == {}
+    torch.testing.assert_close(result.frames[-1, :, 14:42], result.target.pictures[0, 0], atol=1e-4, rtol=0)
+
+
+def frames_in(content: bytes, form: str) -> int:
+    if form == "zip":
+        with zipfile.ZipFile(BytesIO(content)) as archive:
+            assert archive.testzip() is None
+            return len(archive.namelist())
+    if form in ("gif", "webp", "png"):
+        with Image.open(BytesIO(content)) as picture:
+            picture.load()
+            return getattr(picture, "n_frames", 1)
+    with av.open(BytesIO(content)) as file:
+        return sum(1 for _ in file.decode(video=0))
+
+
+def test_every_format_is_made_and_opens_again() -> None:
+    options = {**QUICK, "steps": 6, "formats": tuple(video.FORMATS)}
+    result = produce(MorphRequest("3", made_up.drawing("8"), **options))
+    assert list(result.files) == list(video.FORMATS)
+    counts = {form: frames_in(content, form) for form, content in result.files.items()}
+    assert counts == {form: 1 if form == "png" else 6 for form in video.FORMATS}
+
+
+def test_options_reach_the_file() -> None:
+    options = {**QUICK, "fps": 10, "hold": 0.2, "formats": ("mp4",), "size": 64}
+    result = produce(MorphRequest("3", "8", ("4",), playback="bounce", **options))
+    assert (
+        len(result.frames) == 3 * 2 + 1 + 3 * 2
+    )  # two legs of 4 frames sharing one, 2 longer on each number
+    with av.open(BytesIO(result.files["mp4"])) as file:
+        (stream,) = file.streams
+        assert (stream.codec_context.height, stream.codec_context.width) == (64, 64)
+        assert stream.average_rate == 10
+        assert sum(1 for _ in file.decode(video=0)) == 2 * 13 - 2
+    inks = [produce(MorphRequest("3", "8", style=s, **{**QUICK, "formats": ("png",)})).files["png"]
+            for s in ("ink", "chalk")]  # fmt: skip
+    dark, light = (np.asarray(Image.open(BytesIO(i)).convert("L")).mean() for i in inks)
+    assert dark > 128 > light
+
+
+def test_the_same_request_gives_the_same_bytes_and_another_seed_others() -> None:
+    options = {**QUICK, "formats": ("mp4", "gif", "png"), "path": "auto", "speed": "constant", "steps": 8}
+    a, b, c = (produce(MorphRequest("32", "41", seed=seed, **options)).files for seed in (1, 1, 2))
+    assert a == b
+    assert all(a[form] != c[form] for form in a)
+
+
+def test_a_model_may_stand_in_and_a_preset_may_be_asked_for(small: VAE) -> None:
+    given = produce(MorphRequest("3", "8", **QUICK), small)
+    shipped = produce(MorphRequest("3", "8", **QUICK))
+    named = produce(MorphRequest("3", "8", model="flagship", **QUICK), small)
+    assert torch.equal(named.frames, shipped.frames)
+    assert not torch.equal(given.frames, shipped.frames)
+    assert torch.equal(given.source.pictures, shipped.source.pictures)  # the hand is the shipped bank's
+
+
+def test_a_colour_model_is_refused_in_a_sentence() -> None:
+    model = vae.model.build("mlp", channels=3).eval()
+    with pytest.raises(BadRequest, match="colour"):
+        produce(MorphRequest("3", "8", **QUICK), model)
+
+
+def test_a_model_is_loaded_once_whatever_it_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DIGIT_MORPH_WEIGHTS", raising=False)
+    assert loaded(None) is loaded("flagship")
+
+
+def test_test_drawings_read_as_labelled(sketches) -> None:
+    paths = sorted(sketches.glob("*_0.png"))
+    assert len(paths) == 10
+    readings = {path.stem[0]: read_side(path).number for path in paths}
+    assert sum(label == number for label, number in readings.items()) >= 9, readings

@@ -1,0 +1,170 @@
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+import vae
+from vae import weights
+from vae.errors import WeightsError
+from vae.model import PRESETS, build
+
+Tensors = dict[str, Tensor]
+FIRST = "encoder.0.weight"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """The file of a small model."""
+    weights.save(build("mlp", widths=(8,), latent_dim=2), tmp_path / "small.safetensors")
+    return tmp_path / "small.safetensors"
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+@torch.inference_mode()
+def test_a_model_comes_back_the_same(preset: str, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model = build(preset).eval()
+    for norm in model.modules():  # statistics are part of a model
+        if isinstance(norm, torch.nn.BatchNorm1d | torch.nn.BatchNorm2d):
+            norm.running_mean.normal_()
+    weights.save(model, tmp_path / "m.safetensors", {"epochs": 3})
+    again = vae.load(tmp_path / "m.safetensors")
+    z = torch.randn(2, model.config.latent_dim)
+    y = torch.tensor([1, 2]) if model.config.classes else None
+    assert again.config == model.config
+    torch.testing.assert_close(again.decode(z, y), model.decode(z, y), atol=1e-6, rtol=0)
+    assert all(torch.equal(v, again.state_dict()[k]) for k, v in model.state_dict().items())
+    assert not again.training
+    assert not any(p.requires_grad for p in again.parameters())
+    assert again.path == tmp_path / "m.safetensors"
+    assert again.fingerprint == hashlib.sha256(again.path.read_bytes()).hexdigest()
+
+
+def drop(tensors: Tensors) -> None:
+    del tensors[FIRST]
+
+
+def add(tensors: Tensors) -> None:
+    tensors["encoder.9.weight"] = torch.zeros(1)
+
+
+def reshape(tensors: Tensors) -> None:
+    tensors[FIRST] = tensors[FIRST][:, :-1].contiguous()
+
+
+def spoil(value: float) -> Callable[[Tensors], None]:
+    def change(tensors: Tensors) -> None:
+        tensors[FIRST][0, 0] = value
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (drop, f"{FIRST} is missing"),
+        (add, r"encoder\.9\.weight .* expected nothing"),
+        (reshape, rf"{FIRST} is \(8, 783\), expected \(8, 784\)"),
+        (spoil(float("nan")), f"not finite, in {FIRST}"),
+        (spoil(float("inf")), f"not finite, in {FIRST}"),
+    ],
+    ids=["missing", "extra", "shape", "nan", "inf"],
+)
+def test_nothing_loads_in_part(change: Callable[[Tensors], None], named: str, path: Path) -> None:
+    tensors, metadata = weights.read_tensors(path)
+    change(tensors)
+    save_file(tensors, path, metadata)
+    with pytest.raises(WeightsError, match=rf"small\.safetensors .*{named}"):
+        weights.load(path)
+
+
+@pytest.mark.parametrize(
+    "config",
+    ["{", "[]", "3", "null", '{"depth": 3}', '{"latent_dim": 0}', '{"latent_dim": "two"}',
+     '{"activation": "sine"}', '{"architecture": "conv", "widths": [1, 2, 3]}'],
+)  # fmt: skip
+def test_a_file_must_say_which_model_it_holds(config: str, path: Path) -> None:
+    tensors, metadata = weights.read_tensors(path)
+    save_file(tensors, path, {**metadata, "config": config})
+    with pytest.raises(WeightsError, match=r"small\.safetensors does not say which model"):
+        weights.load(path)
+
+
+@pytest.mark.parametrize("metadata", [None, {}, {"format": "digit-morph/9"}], ids=["none", "empty", "other"])
+def test_a_file_of_another_format_is_refused(metadata: dict[str, str] | None, path: Path) -> None:
+    save_file(weights.read_tensors(path)[0], path, metadata)
+    with pytest.raises(WeightsError, match=r"small\.safetensors is not of the format digit-morph/1"):
+        weights.load(path)
+
+
+@pytest.mark.parametrize("damage", ["empty", "text", "pickle", "head", "tail"])
+def test_a_damaged_file_is_refused(damage: str, path: Path) -> None:
+    whole = path.read_bytes()
+    parts = {"empty": b"", "text": b"not weights at all", "head": whole[:50], "tail": whole[:-100]}
+    if damage == "pickle":
+        torch.save({"w": torch.zeros(1)}, path)
+    else:
+        path.write_bytes(parts[damage])
+    with pytest.raises(WeightsError, match=r"small\.safetensors is damaged"):
+        weights.load(path)
+
+
+def test_what_is_not_there_is_named_with_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(WeightsError, match=r"gone\.safetensors.*the folder of a run"):
+        weights.load(tmp_path / "gone.safetensors")
+    with pytest.raises(WeightsError, match="does not exist"):
+        weights.read_tensors(tmp_path / "gone.safetensors")
+    with pytest.raises(WeightsError, match="the folder of a run"):
+        weights.load(tmp_path)  # a folder without a model
+    monkeypatch.setattr(weights, "SHIPPED", tmp_path)
+    with pytest.raises(WeightsError, match=r"cvae\.safetensors is missing; .*train\.py --model cvae"):
+        weights.load("cvae")
+
+
+def test_a_source_is_a_file_a_folder_a_preset_or_the_environment(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DIGIT_MORPH_WEIGHTS", raising=False)
+    assert weights.find(str(path)) == path
+    assert weights.find() == weights.find("flagship") == weights.SHIPPED / "flagship.safetensors"
+    monkeypatch.setenv("DIGIT_MORPH_WEIGHTS", str(path))
+    assert weights.find() == path
+    assert weights.find("flagship") == weights.SHIPPED / "flagship.safetensors"
+    run = path.rename(tmp_path / "model.safetensors")
+    assert weights.find(tmp_path) == run
+
+
+@pytest.mark.parametrize("name", sorted(p.stem for p in weights.SHIPPED.glob("*.safetensors")))
+def test_what_is_shipped_says_what_it_is(name: str) -> None:
+    if name in PRESETS:
+        config, preset = vae.load(name).config, PRESETS[name]
+        assert (config.preset, config.latent_dim, config.widths) == (name, preset.latent_dim, preset.widths)
+    else:
+        tensors, metadata = weights.read_tensors(weights.SHIPPED / f"{name}.safetensors")
+        assert metadata.keys() & {"classifier", "weights"}
+        assert tensors
+
+
+def test_how_it_was_trained_is_kept(tmp_path: Path) -> None:
+    weights.save(build("mlp", widths=(8,)), tmp_path / "m.safetensors", {"epochs": 3})
+    metadata = weights.read_tensors(tmp_path / "m.safetensors")[1]
+    assert json.loads(metadata["training"]) == {"epochs": 3}
+
+
+def test_a_reader_never_sees_half_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "kept.txt"
+    path.write_text("old")
+    with pytest.raises(KeyboardInterrupt), weights.replacing(path) as temporary:
+        temporary.write_text("ne")
+        assert path.read_text() == "old"
+        raise KeyboardInterrupt
+    assert path.read_text() == "old"
+    with weights.replacing(path) as temporary:
+        temporary.write_text("new")
+    assert path.read_text() == "new"
+    assert list(tmp_path.iterdir()) == [path]
