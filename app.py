@@ -23,6 +23,7 @@ from vae.ui.bench import bench
 from vae.ui.endpoints import endpoints
 from vae.ui.theme import head, static, theme
 
+
 def build_demo(model: vae.VAE | None = None) -> gr.Blocks:
     """The page and its endpoints; `model` stands in for the shipped flagship. Warm when it returns."""
     demo = gr.Blocks(title="Digit Morph", analytics_enabled=False, delete_cache=(60, 600), fill_width=True)
@@ -44,7 +45,9 @@ def page_settings() -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=7860)
     parser.add_argument("--share", action="store_true")

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import made_up
@@ -61,6 +67,35 @@ def small(pictures: data.Pictures, tmp_path_factory: pytest.TempPathFactory) -> 
 def flagship() -> VAE:
     """The shipped model, the very one that requests use, so that its bank is read once."""
     return loaded("flagship")
+
+
+@pytest.fixture(scope="session")
+def address() -> Iterator[str]:
+    """Where `python app.py` serves the page, in a process of its own, for all tests."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    root = Path(__file__).parents[1]
+    server = subprocess.Popen([sys.executable, "app.py", "--port", str(port)], cwd=root)
+    try:
+        await_health(server, f"http://127.0.0.1:{port}/healthz")
+        yield f"http://127.0.0.1:{port}/"
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+def await_health(server: subprocess.Popen[bytes], url: str, seconds: float = 300) -> None:
+    """Return when the server says it is ready; fail when it ends or takes too long."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        assert server.poll() is None, "the server ended before it was ready"
+        try:
+            with urllib.request.urlopen(url, timeout=10):
+                return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.2)
+    raise TimeoutError(f"{url} did not answer")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -185,7 +185,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--refine", action="store_true", help="after the steps that bring the endpoint nearer")
 
     p = command("bank", bank_command, "build the bank of latent codes beside a model's weights")
-    p.add_argument("--graph", type=int, default=12_000, help="training codes, for handwritten paths")
+    p.add_argument("--graph", type=int, default=24_000, help="training codes, for handwritten paths")
     p.add_argument("--typed", type=int, default=2_000, help="test codes, for typed digits")
     return top
 

@@ -1,8 +1,9 @@
 """The bank: latent codes of real handwriting, for typed digits and for the graph of a handwritten path.
 
 `weights/bank.safetensors` holds codes, not pictures: *training* digits for the graph, *test* digits
-for typing, eight bits a number, with labels, ink and a few measures of style. Its metadata name the
-weights it was built from; with any others it is refused.
+for typing, with labels, ink and a few measures of style, eight bits a number, of the latent
+dimensions that the model uses. Its metadata name the weights it was built from; with any others it
+is refused.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from vae.errors import BadRequest, WeightsError
 from vae.model import VAE
 
 STYLES = ("slant", "pen", "height", "width")
+USED = 0.01  # variance of the means from which on a latent dimension carries something (Burda et al. 2015)
 LEGIBLE = 0.9  # certainty of the reader that a code of the bank draws its digit
 NUMBER = re.compile(r"[0-9]{1,4}", re.ASCII)
 
@@ -88,12 +90,15 @@ def build_bank(
     for name, x, labels in (("graph", train, train_labels), ("typed", test, test_labels)):
         with torch.inference_mode():
             z = torch.cat([model.encode(part)[0] for part in x.split(500)])
-        scale = z.abs().amax(0).clamp_min(1e-6) / 127
-        tensors |= {
-            f"{name}.z": (z / scale).round().to(torch.int8),
-            f"{name}.scale": scale,
-            f"{name}.labels": labels.to(torch.uint8),
-        }
+            pictures = torch.cat([model.decode(part) for part in z.split(500)])
+        if name == "graph":
+            tensors["used"] = used = (z.var(0) > USED).nonzero()[:, 0]
+        measures = torch.cat([pictures.sum((1, 2, 3))[:, None], measure_style(pictures)], dim=1)
+        tensors[f"{name}.labels"] = labels.to(torch.uint8)
+        for what, values in (("z", z[:, used]), ("measures", measures)):
+            low, step = values.amin(0), (values.amax(0) - values.amin(0)).clamp_min(1e-6) / 255
+            tensors[f"{name}.{what}"] = ((values - low) / step).round().to(torch.uint8)
+            tensors[f"{name}.{what}.low"], tensors[f"{name}.{what}.step"] = low, step
     metadata = {"weights": model.fingerprint, "preset": model.config.preset}
     weights.write_tensors(path, tensors, metadata)
 
@@ -114,23 +119,24 @@ def load_bank(model: VAE, path: Path) -> Bank:
 
 
 def _codes(model: VAE, tensors: dict[str, Tensor], name: str, path: Path) -> Codes:
-    z, scale, labels = (tensors[f"{name}.{part}"].float() for part in ("z", "scale", "labels"))
-    dimensions = (model.config.latent_dim,)
-    if z.shape[1:] != dimensions or scale.shape != dimensions or labels.shape != z.shape[:1] or not len(z):
-        raise WeightsError(
-            f"{path} does not fit {model.config.preset}: its {name} codes are {tuple(z.shape)}"
-        )
-    z = z * scale
-    if not bool(torch.isfinite(z).all()):
+    used, labels = tensors["used"].long(), tensors[f"{name}.labels"].long()
+    values = []
+    for part, width in (("z", len(used)), ("measures", 1 + len(STYLES))):
+        whole, step, low = (tensors[f"{name}.{part}{end}"].float() for end in ("", ".step", ".low"))
+        if whole.shape != (len(labels), width) or not step.shape == low.shape == (width,) or not len(labels):
+            raise WeightsError(f"{path} is no bank: its {name} {part} are {tuple(whole.shape)}")
+        values.append(whole * step + low)
+    z, measures = values
+    if len(used) == 0 or int(used.max()) >= model.config.latent_dim:
+        raise WeightsError(f"{path} is no bank of a model with {model.config.latent_dim} latents")
+    if not bool(torch.isfinite(z).all() and torch.isfinite(measures).all()):
         raise WeightsError(f"{path} holds numbers that are not finite, in {name}")
-    with torch.inference_mode():
-        pictures = [model.decode(part) for part in z.split(500)]
-        ink = torch.cat([x.sum((1, 2, 3)) for x in pictures])
-        style = torch.cat([measure_style(x) for x in pictures])
-    return Codes(z, labels.long(), ink, style)
+    latents = z.new_zeros(len(z), model.config.latent_dim)
+    latents[:, used] = z
+    return Codes(latents, labels, measures[:, 0], measures[:, 1:])
 
 
-@functools.lru_cache(maxsize=4)
+@functools.lru_cache(maxsize=16)  # more than there are presets: reading a bank takes seconds
 def bank_of(model: VAE) -> Bank | None:
     """The bank beside the model's weights file, or None where there is none of its preset."""
     if model.path is None or not (path := model.path.with_name("bank.safetensors")).exists():

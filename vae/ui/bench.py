@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from vae.model import VAE
-from vae.request import MorphRequest
+from vae.request import MorphRequest, Side
 from vae.ui import draw, keep, typed
 from vae.ui.options import HOLD, chosen, options
 from vae.ui.player import player, shown
@@ -34,6 +34,7 @@ def bench(model: VAE | None) -> None:
             type_target = typed.number("target", "41")
             reading("target")
         with gr.Column(elem_id="actions", min_width=0):
+            plain('<p class="fault" role="alert"></p>')
             with gr.Row(elem_id="buttons"):
                 swap = gr.Button("Swap", elem_classes=["quiet"], elem_id="swap", min_width=0)
                 go = gr.Button("Morph", variant="primary", elem_id="morph", min_width=0)
@@ -44,7 +45,7 @@ def bench(model: VAE | None) -> None:
     file = gr.File(visible="hidden", elem_id="file")
 
     numbers = [type_source, type_target]
-    by_hand, after = ("(...values) => digitMorph.asked(values, %s)" % byhand for byhand in ("true", "false"))
+    by_hand, after = (f"(...values) => digitMorph.asked(values, {it})" for it in ("true", "false"))
     inputs = [stage, pad_source, pad_target, *numbers, seed, *controls]
     made = [
         gr.on([go.click, *(field.submit for field in numbers)], answer(model), inputs, stage,
@@ -70,19 +71,24 @@ def bench(model: VAE | None) -> None:
 
 def reading(side: str) -> gr.HTML:
     """Where the page says how the number of that side was read."""
-    template = f'<div class="reading" id="reading-{side}" aria-live="polite">one to four digits</div>'
-    return gr.HTML(html_template=template, js_on_load=None, apply_default_css=False)
+    return plain(f'<div class="reading" id="reading-{side}" aria-live="polite">one to four digits</div>')
+
+
+def plain(html: str) -> gr.HTML:
+    """HTML that the page's script fills."""
+    return gr.HTML(html_template=html, js_on_load=None, apply_default_css=False)
 
 
 def wanted(mode: Any, drawn_source: Any, drawn_target: Any, typed_source: Any, typed_target: Any,
            seed: Any, *controls: Any) -> MorphRequest:  # fmt: skip
     """The request that the bench's values make."""
-    sides: tuple[Any, Any]
+    source: Side
+    target: Side
     if mode == "draw":
-        sides = draw.drawing(drawn_source), draw.drawing(drawn_target)
+        source, target = draw.drawing(drawn_source), draw.drawing(drawn_target)
     else:
-        sides = typed.typed(typed_source), typed.typed(typed_target)
-    return MorphRequest(*sides, seed=seed, **chosen(controls))
+        source, target = typed.typed(typed_source), typed.typed(typed_target)
+    return MorphRequest(source, target, seed=seed, **chosen(controls))
 
 
 def answer(model: VAE | None) -> Callable[..., Any]:

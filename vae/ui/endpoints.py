@@ -13,7 +13,7 @@ import gradio as gr
 
 from vae.errors import EmptyDrawing
 from vae.model import VAE
-from vae.request import MorphRequest, MorphResult, produce
+from vae.request import MorphRequest, MorphResult, Side, produce
 from vae.ui import outputs
 from vae.ui.words import plain_errors
 
@@ -47,10 +47,10 @@ def endpoints(model: VAE | None) -> None:
             The file, and as JSON what each number was read as and how sure the reader is of each digit.
         """
         with plain_errors():
-            return finished(MorphRequest(
-                source, target, steps=steps, seed=seed, path=path, speed=speed, fps=fps, size=size,
-                style=style, playback=playback, formats=(format,),
-            ), model)  # type: ignore[arg-type]  # fmt: skip
+            return finished(
+                model, source, target, format, steps=steps, seed=seed, path=path, speed=speed, fps=fps,
+                size=size, style=style, playback=playback,
+            )  # fmt: skip
 
     def morph_drawings(
         source: bytes | None, target: bytes | None, steps: float = 60, path: str = "auto",
@@ -78,19 +78,24 @@ def endpoints(model: VAE | None) -> None:
         with plain_errors():
             if source is None or target is None:
                 raise EmptyDrawing("Send a picture of a number for both source and target.")
-            return finished(MorphRequest(
-                source, target, steps=steps, path=path, speed=speed, fps=fps, size=size, style=style,
-                playback=playback, formats=(format,),
-            ), model)  # type: ignore[arg-type]  # fmt: skip
+            return finished(
+                model, source, target, format, steps=steps, path=path, speed=speed, fps=fps, size=size,
+                style=style, playback=playback,
+            )  # fmt: skip
 
     with gr.Row(visible=False):
         numbers = [gr.Textbox(label="source"), gr.Textbox(label="target")]
         pictures = [gr.File(type="binary", label=name) for name in ("source", "target")]
-        steps, seed, fps, size = (gr.Number(v, label=n) for n, v in
-                                  (("steps", 60), ("seed", 0), ("fps", 30), ("size", 512)))  # fmt: skip
+        steps, seed, fps, size = (
+            gr.Number(value, label=name)
+            for name, value in (("steps", 60), ("seed", 0), ("fps", 30), ("size", 512))
+        )
         path, speed, style, playback, format = (
-            gr.Textbox(v, label=n) for n, v in
-            (("path", "auto"), ("speed", "constant"), ("style", "ink"), ("playback", "once"), ("format", "mp4"))
+            gr.Textbox(value, label=name)
+            for name, value in (
+                ("path", "auto"), ("speed", "constant"), ("style", "ink"), ("playback", "once"),
+                ("format", "mp4"),
+            )
         )  # fmt: skip
         shared = [fps, size, style, playback, format]
         answer = [gr.File(label="file"), gr.JSON(label="reading")]
@@ -104,10 +109,9 @@ def declare(function: Callable[..., Answer], inputs: list[Any], answer: list[Any
     )
 
 
-def finished(request: MorphRequest, model: VAE | None) -> Answer:
-    """The file of a request for one format, and what was read."""
-    result = produce(request, model)
-    (format,) = request.formats
+def finished(model: VAE | None, source: Side, target: Side, format: str, **options: Any) -> Answer:
+    """The file of a morph in one format, and what was read. Raises BadRequest."""
+    result = produce(MorphRequest(source, target, formats=(format,), **options), model)
     name = "-to-".join(reading.number for reading in result.readings)
     return outputs.keep(result.files[format], f"{name}.{format}"), described(result)
 

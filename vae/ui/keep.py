@@ -35,7 +35,8 @@ def keep_row() -> gr.HTML:
     return gr.HTML(
         html_template=(
             f'<div class="keep"><span class="keep-row"><span class="keep-name">Keep it:</span>{files}'
-            '<button type="button" data-link>Copy link</button></span><span class="said" role="status"></span></div>'
+            '<button type="button" data-link>Copy link</button></span>'
+            '<span class="said" role="status"></span></div>'
         ),
         js_on_load="digitMorph.mountKeep(element, trigger, ['save', 'reopen'])",
         apply_default_css=False,

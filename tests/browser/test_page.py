@@ -1,0 +1,284 @@
+"""The page in a real Chromium, used as a visitor would."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+pytestmark = pytest.mark.browser
+
+Open = Callable[..., Any]
+Points = list[tuple[float, float]]
+
+SEVEN: Points = [(0.36, 0.2), (0.62, 0.2), (0.56, 0.4), (0.5, 0.6), (0.44, 0.84)]
+ONE: Points = [(0.5, 0.15), (0.49, 0.4), (0.48, 0.85)]
+
+
+def draw(page: Any, side: str, points: Points) -> None:
+    """Draw a stroke with the mouse; points are shares of the pad."""
+    box = page.locator(f"#pad-{side} canvas").bounding_box()
+    at = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in points]
+    page.mouse.move(*at[0])
+    page.mouse.down()
+    for point in at[1:]:
+        page.mouse.move(*point, steps=5)
+    page.mouse.up()
+
+
+def strokes(page: Any, side: str) -> int:
+    return page.evaluate(f"digitMorph.pads.{side}.strokes.length")
+
+
+def inked(page: Any, side: str) -> bool:
+    """Whether anything is to be seen on a pad."""
+    return page.evaluate(
+        """(side) => {
+            const canvas = document.querySelector(`#pad-${side} canvas`);
+            const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+            return pixels.some((value) => value);
+        }""",
+        side,
+    )
+
+
+def recipe(page: Any) -> str:
+    return page.evaluate("digitMorph.morph.recipe")
+
+
+def after(page: Any, act: Callable[[], Any]) -> dict[str, Any]:
+    """Do something that makes another morph; returns that morph."""
+    before = recipe(page)
+    act()
+    page.wait_for_function("(before) => digitMorph.morph.recipe !== before", arg=before)
+    return page.evaluate("digitMorph.morph")
+
+
+def numbers(morph: dict[str, Any]) -> list[str]:
+    return [side["number"] for side in morph["sides"]]
+
+
+def assert_playing(page: Any) -> None:
+    """The video has a size, runs by itself, silently, and its pictures differ."""
+    page.wait_for_function("document.querySelector('.film video').videoWidth > 0")
+    video = page.locator(".film video")
+    assert video.evaluate("v => v.muted && v.loop && v.playsInline")
+    start = video.evaluate("v => v.currentTime")
+    page.wait_for_function("(t) => document.querySelector('.film video').currentTime !== t", arg=start)
+    differ = page.evaluate(
+        """async () => {
+            const video = document.querySelector(".film video"), seen = new Set();
+            const canvas = new OffscreenCanvas(32, 32), pen = canvas.getContext("2d");
+            while (seen.size < 3) {
+                await new Promise((done) => video.requestVideoFrameCallback(done));
+                pen.drawImage(video, 0, 0, 32, 32);
+                seen.add(pen.getImageData(0, 0, 32, 32).data.join());
+            }
+            return seen.size;
+        }"""
+    )
+    assert differ == 3
+
+
+def no_overflow(page: Any) -> bool:
+    return page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_a_morph_plays_when_the_page_opens_and_the_pads_are_ready(open_page: Open) -> None:
+    page = open_page()
+    assert_playing(page)
+    draw(page, "source", SEVEN)
+    assert inked(page, "source") and not inked(page, "target")
+
+
+def test_two_drawings_become_a_playing_video(open_page: Open) -> None:
+    page = open_page()
+    draw(page, "source", SEVEN)
+    draw(page, "target", ONE)
+    morph = after(page, lambda: page.click("#morph"))
+    assert numbers(morph) == ["7", "1"]
+    assert_playing(page)
+    for side, digit in (("source", "7"), ("target", "1")):
+        assert page.locator(f"#reading-{side} canvas").count() == 1
+        assert re.fullmatch(rf"{digit}\s*\d+%", page.inner_text(f"#reading-{side}").strip())
+    assert strokes(page, "source") == 1  # the drawing stays
+
+
+def test_typed_numbers_become_a_playing_video(open_page: Open) -> None:
+    page = open_page("#type")
+    page.fill("#type-source input", "32")
+    page.fill("#type-target input", "41")
+    morph = after(page, lambda: page.click("#morph"))
+    assert numbers(morph) == ["32", "41"] and morph["places"] == 2
+    assert_playing(page)
+    assert page.locator("#reading-target canvas").count() == 2
+
+
+def test_typing_needs_no_mouse(open_page: Open) -> None:
+    page = open_page("#type")
+    page.focus("#type-source input")
+    page.keyboard.press("Control+A")
+    page.keyboard.type("5")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Control+A")
+    page.keyboard.type("6")
+    morph = after(page, lambda: page.keyboard.press("Enter"))
+    assert numbers(morph) == ["5", "6"]
+
+
+def test_another_handwriting_swap_and_random(open_page: Open) -> None:
+    page = open_page("#type")
+    first = after(page, lambda: page.click("#morph"))
+    other = after(page, lambda: page.click("#another"))
+    assert numbers(first) == numbers(other) and first["video"] != other["video"]
+    assert numbers(after(page, lambda: page.click("#swap"))) == numbers(first)[::-1]
+    assert numbers(after(page, lambda: page.click("#random"))) != numbers(first)[::-1]
+
+
+def test_clear_and_redraw_as_often_as_one_likes(open_page: Open) -> None:
+    page = open_page()
+    for _ in range(3):
+        draw(page, "source", SEVEN)
+        assert inked(page, "source") and strokes(page, "source") == 1
+        page.click("#pad-source [data-tool=clear]")
+        assert not inked(page, "source") and strokes(page, "source") == 0
+    draw(page, "source", ONE)
+    draw(page, "source", SEVEN)
+    page.click("#pad-source [data-tool=undo]")
+    assert strokes(page, "source") == 1
+    draw(page, "target", ONE)
+    assert numbers(after(page, lambda: page.click("#morph"))) == ["1", "1"]
+
+
+def test_the_sides_of_drawings_swap(open_page: Open) -> None:
+    page = open_page()
+    draw(page, "source", SEVEN)
+    draw(page, "target", ONE)
+    assert numbers(after(page, lambda: page.click("#swap"))) == ["1", "7"]
+
+
+def test_an_example_is_written_on_the_pad(open_page: Open) -> None:
+    page = open_page()
+    page.click("#pad-source [data-tool=example]")
+    page.click("#pad-target [data-tool=example]")
+    assert strokes(page, "source") and strokes(page, "target")
+    after(page, lambda: page.click("#morph"))
+    assert page.inner_text(".fault") == ""
+
+
+def test_an_empty_pad_is_said_and_the_drawing_stays(open_page: Open) -> None:
+    page = open_page()
+    draw(page, "source", SEVEN)
+    page.click("#morph")
+    page.wait_for_selector(".fault:not(:empty)")
+    assert "nothing on one of the pads" in page.inner_text(".fault")
+    assert strokes(page, "source") == 1
+    draw(page, "target", ONE)
+    after(page, lambda: page.click("#morph"))
+    assert page.inner_text(".fault") == ""
+
+
+def test_a_wrong_number_is_said(open_page: Open) -> None:
+    page = open_page("#type")
+    page.fill("#type-source input", "3a")
+    page.click("#morph")
+    page.wait_for_selector(".fault:not(:empty)")
+    assert "one to four digits" in page.inner_text(".fault")
+    assert page.input_value("#type-source input") == "3a"
+
+
+def test_dragging_and_arrow_keys_go_to_any_frame(open_page: Open) -> None:
+    page = open_page()
+    track = page.locator(".track")
+    box = track.bounding_box()
+    page.mouse.click(box["x"] + box["width"] - 1, box["y"] + 10)
+    page.click(".play")
+    page.wait_for_function("document.querySelector('.film video').paused")
+    track.focus()
+    page.keyboard.press("Home")
+    assert track.get_attribute("aria-valuenow") == "1"
+    page.keyboard.press("ArrowRight")
+    assert track.get_attribute("aria-valuenow") == "2"
+    page.keyboard.press("End")
+    assert track.get_attribute("aria-valuenow") == track.get_attribute("aria-valuemax")
+
+
+@pytest.mark.parametrize("fragment", ["", "#type"])
+@pytest.mark.parametrize("dark", [False, True])
+def test_nothing_is_wider_than_a_phone(open_page: Open, fragment: str, dark: bool) -> None:
+    page = open_page(fragment, phone=True, dark=dark)
+    assert no_overflow(page)
+    page.click("#options > button")
+    page.wait_for_selector("#steps input")
+    assert no_overflow(page)
+
+
+def test_a_phone_draws_with_a_finger(open_page: Open) -> None:
+    page = open_page(phone=True)
+    draw(page, "source", SEVEN)
+    page.locator("#pad-target").scroll_into_view_if_needed()
+    draw(page, "target", ONE)
+    assert numbers(after(page, lambda: page.click("#morph"))) == ["7", "1"]
+    assert_playing(page)
+
+
+def test_day_and_night(open_page: Open) -> None:
+    page = open_page(dark=True)
+    background = "getComputedStyle(document.body).backgroundColor"
+    night = page.evaluate(background)
+    page.click(".dusk")
+    assert page.evaluate(background) != night
+    page.reload()
+    page.wait_for_function("window.digitMorph?.morph")
+    assert page.evaluate(background) != night  # the choice is remembered
+
+
+def test_a_link_opens_the_same_drawn_morph(open_page: Open, address: str) -> None:
+    page = open_page()
+    draw(page, "source", SEVEN)
+    draw(page, "target", ONE)
+    made = after(page, lambda: page.click("#morph"))
+    page.click("[data-link]")
+    page.wait_for_function("location.hash.startsWith('#m=')")
+    fragment = page.evaluate("location.hash")
+    other = open_page(fragment)
+    other.wait_for_function("(made) => digitMorph.morph.recipe === made", arg=made["recipe"])
+    assert other.evaluate("digitMorph.morph.video") == made["video"]
+
+
+def test_a_damaged_link_is_said(open_page: Open) -> None:
+    page = open_page("#m=nonsense")
+    page.wait_for_selector(".fault:not(:empty)")
+    assert "link" in page.inner_text(".fault")
+
+
+def test_downloads(open_page: Open, tmp_path: Path) -> None:
+    page = open_page("#type")
+    after(page, lambda: page.click("#morph"))
+    for format in ("gif", "mp4", "avi"):
+        with page.expect_download() as download:
+            page.click(f"[data-format={format}]")
+        assert download.value.suggested_filename == f"32-to-41.{format}"
+        download.value.save_as(tmp_path / f"morph.{format}")
+    assert Image.open(tmp_path / "morph.gif").n_frames > 60  # type: ignore[attr-defined]
+
+
+def test_who_wants_less_motion_gets_a_still_picture(open_page: Open) -> None:
+    page = open_page(reduced_motion="reduce")
+    assert page.locator(".film video").evaluate("v => v.paused")
+    page.click(".play")
+    page.wait_for_function("!document.querySelector('.film video').paused")
+
+
+def test_two_tabs_do_not_disturb_each_other(open_page: Open) -> None:
+    one, two = open_page("#type"), open_page("#type")
+    one.fill("#type-source input", "1")
+    two.fill("#type-source input", "2")
+    one.click("#morph")
+    two.click("#morph")
+    for page, number in ((one, "1"), (two, "2")):
+        page.wait_for_function(f"digitMorph.morph.sides[0].number === '{number}'")

@@ -1,0 +1,100 @@
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from vae import data, weights
+from vae.classifier import (
+    KINDS,
+    Classifier,
+    ClassifierConfig,
+    load_classifier,
+    probabilities,
+    save_classifier,
+)
+from vae.classifier_training import scribbles
+from vae.errors import WeightsError
+from vae.scoreboard import judged
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_shapes(kind: str) -> None:
+    classifier = Classifier(KINDS[kind]).eval()
+    x = torch.rand(3, 1, 28, 28)
+    assert classifier(x).shape == (3, 10)
+    assert classifier.features(x).shape == (3, KINDS[kind].features)
+    torch.testing.assert_close(probabilities(classifier, x).sum(1), torch.ones(3))
+    features, probability = judged(classifier, x, batch_size=2)
+    torch.testing.assert_close(features, classifier.features(x))
+    torch.testing.assert_close(probability, probabilities(classifier, x))
+
+
+def test_reader_and_judge_are_built_differently() -> None:
+    assert KINDS["reader"].architecture != KINDS["judge"].architecture
+
+
+def test_a_classifier_comes_back_from_its_file(tmp_path: Path) -> None:
+    classifier = Classifier(ClassifierConfig("reader", "strided", (3, 4, 5), 6)).eval()
+    save_classifier(classifier, tmp_path / "model.safetensors")
+    for source in (tmp_path, tmp_path / "model.safetensors"):
+        loaded = load_classifier(source)
+        x = torch.rand(2, 1, 28, 28)
+        torch.testing.assert_close(loaded(x), classifier(x))
+        assert not loaded.training
+        assert not any(parameter.requires_grad for parameter in loaded.parameters())
+
+
+def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
+    path = tmp_path / "one.safetensors"
+    config = ClassifierConfig("reader", "pooled", (3, 4, 5), 6)
+    save_classifier(Classifier(config), path)
+    first = load_classifier(path)
+    assert load_classifier(path) is first
+    other = Classifier(config)
+    save_classifier(other, path)
+    torch.testing.assert_close(load_classifier(path).head.weight, other.head.weight, rtol=0, atol=0)
+
+
+def test_wrong_files_are_refused_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(weights, "SHIPPED", tmp_path)
+    with pytest.raises(WeightsError, match=r"judge\.safetensors is missing; train it with: python train"):
+        load_classifier("judge")
+    with pytest.raises(WeightsError, match=r"none\.safetensors does not exist"):
+        load_classifier(tmp_path / "none.safetensors")
+    classifier = Classifier(ClassifierConfig("reader", "strided", (3, 4, 5), 6))
+    path = tmp_path / "odd.safetensors"
+    config = {"classifier": json.dumps(classifier.config.to_dict())}
+    state = classifier.state_dict()
+    for tensors, metadata, message in (
+        (state, {}, "does not say which classifier"),
+        (state, {"classifier": json.dumps({"depth": 3, "widths": [1, 2, 3]})}, "unknown settings"),
+        ({**state, "head.bias": torch.zeros(9)}, config, r"head.bias is \(9,\), expected \(10,\)"),
+        ({**state, "head.bias": torch.full((10,), torch.nan)}, config, "not finite, in head.bias"),
+    ):
+        weights.write_tensors(path, tensors, metadata)
+        with pytest.raises(WeightsError, match=message):
+            load_classifier(path)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_shipped_classifiers_read_mnist_and_know_when_they_do_not(kind: str, mnist: Path) -> None:
+    classifier = load_classifier(kind)
+    test = data.load_pictures("mnist", mnist, train=False)[5000:7000]
+    x = data.as_floats(test.images)
+    with torch.inference_mode():
+        sure, digit = probabilities(classifier, x).max(1)
+        odd = scribbles(x, 500, torch.Generator().manual_seed(0))
+        unsure = probabilities(classifier, odd).max(1).values
+    assert float((digit == test.labels).double().mean()) > 0.99
+    assert float((sure > 0.9).double().mean()) > 0.95
+    assert float(unsure.median()) < (0.5 if kind == "reader" else 0.99)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_shipped_classifiers_read_slanted_thick_and_thin_digits(kind: str, mnist: Path) -> None:
+    test = data.load_pictures("mnist", mnist, train=False)[:1000]
+    moved = data.jitter(data.as_floats(test.images), 1.0, torch.Generator().manual_seed(1), strength=1.5)
+    with torch.inference_mode():
+        right = load_classifier(kind)(moved).argmax(1) == test.labels
+    assert float(right.double().mean()) > 0.97
