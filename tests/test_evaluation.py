@@ -15,7 +15,7 @@ from vae.evaluation import Extent, active_units, decode_mflop, importance_weight
 from vae.model import VAE, VAEConfig, build
 from vae.report import MODEL_COLUMNS, PATH_COLUMNS, table
 
-FEW = Extent(images=30, binarised=4, importance=20, samples=30, reals=60, pairs=3, seeds=2)
+FEW = Extent(images=30, binarised=4, importance=20, samples=30, reals=60, pairs=5, seeds=2)
 
 
 @pytest.fixture(scope="module")

@@ -114,8 +114,8 @@ def test_without_a_way_the_shortest_path_is_the_line() -> None:
 
 def test_a_handwritten_path_follows_the_nodes_smoothly() -> None:
     z0, z1 = torch.tensor([1.0, 0.0]), torch.tensor([-1.0, 0.0])
-    z = paths.handwritten(z0, z1, ring(400, 0, math.pi), passes=4)(torch.linspace(0, 1, 60))
-    assert z.norm(dim=1).min() > 0.9
+    z = paths.handwritten(z0, z1, ring(400, 0, math.pi))(torch.linspace(0, 1, 60))
+    assert z.norm(dim=1).min() > 0.8
     steps = (z[1:] - z[:-1]).norm(dim=1)
     assert steps.max() < 1.2 * steps.min()
 

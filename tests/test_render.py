@@ -47,7 +47,7 @@ def test_matches_a_plain_resampling_of_the_logits() -> None:
     p = ink.clip(0.02, 0.98)
     logit = np.log(p / (1 - p))
     large = render._weights(28, 300) @ logit @ render._weights(56, 600).T
-    alpha = (0.6 * (large - np.log(0.3 / 0.7)) + 0.5).clip(0, 1)
+    alpha = (render._GAIN * (large - render._EDGE) + 0.5).clip(0, 1)
     difference = render.render(ink, size=300) - (255 - 235 * alpha)
     assert abs(difference).max() < 0.52
 

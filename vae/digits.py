@@ -162,7 +162,7 @@ def type_codes(bank: Bank, number: str, seed: int = 0) -> tuple[Tensor, Tensor]:
     """
     style = (bank.typed.style - bank.typed.style.mean(0)) / bank.typed.style.std(0).clamp_min(1e-6)
     generator = torch.Generator().manual_seed(seed)
-    hand = style[int(torch.randint(len(style), (1,), generator=generator))].clamp(-1.2, 1.2)
+    hand = style[int(torch.randint(len(style), (1,), generator=generator))].clamp(-0.8, 0.8)
     weight = torch.tensor([1.0, 1.0, 1.0, 0.0])  # a 1 is narrow in any hand: its width says nothing
     chosen = []
     picks = torch.randint(12, (10,), generator=generator)  # the same digit looks the same within a number

@@ -39,8 +39,8 @@ SIZES = (28, 2048)  # px, the height of a picture
 WIDEST = 8192  # px
 
 _FLOOR = 0.02  # logits are taken of p in [_FLOOR, 1 - _FLOOR]; beyond, a pixel says nothing about its edge
-_EDGE = float(np.log(0.3 / 0.7))  # where the contour lies: below 0.5, so that thin grey strokes survive
-_GAIN = 0.6  # ramp per logit: 1.7 logits from paper to ink, about 6 px of 512
+_EDGE = float(np.log(0.25 / 0.75))  # where the contour lies: below 0.5, so that thin grey strokes survive
+_GAIN = 1.1  # ramp per logit: 0.9 logits from paper to ink, about 3 px of 512
 _BLOCK = 96  # px: few source pixels matter to a block, so its products are cheap; and they are so small
 #             that BLAS keeps to one thread, where several wait on each other whenever cores are busy
 _BUFFER = 2**19  # floats of scratch, so that it stays in the cache

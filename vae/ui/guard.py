@@ -72,7 +72,7 @@ def queue_settings() -> dict[str, Any]:
 
 
 def launch_settings() -> dict[str, Any]:
-    """What `demo.launch(...)` gets, each differing from a default or from what a Space would set."""
+    """What `demo.launch(...)` gets: said in full, as defaults change and a Space sets its own."""
     return {
         "max_file_size": MAX_FILE,
         "show_error": False,  # a visitor sees only what is raised as gr.Error
