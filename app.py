@@ -21,7 +21,7 @@ import vae
 from vae.ui import guard, outputs
 from vae.ui.bench import bench
 from vae.ui.endpoints import endpoints
-from vae.ui.theme import head, static, theme
+from vae.ui.theme import STATIC, head, static, theme
 
 
 def build_demo(model: vae.VAE | None = None) -> gr.Blocks:
@@ -41,7 +41,7 @@ def build_demo(model: vae.VAE | None = None) -> gr.Blocks:
 
 def page_settings() -> dict[str, Any]:
     """What `launch` needs for the look; `vae.ui.guard` has the rest."""
-    return {"theme": theme(), "head": head(), "footer_links": []}
+    return {"theme": theme(), "head": head(), "favicon_path": STATIC / "favicon.svg", "footer_links": []}
 
 
 def main() -> None:

@@ -1,4 +1,5 @@
 import copy
+from pathlib import Path
 
 import made_up
 import numpy as np
@@ -58,8 +59,8 @@ def test_a_bank_of_other_weights_is_refused_with_what_to_do(small: VAE) -> None:
         load_bank(other, small.path.with_name("bank.safetensors"))
 
 
-@pytest.mark.parametrize("change", ["missing", "labels", "dimensions", "nan", "truncated"])
-def test_a_damaged_bank_is_refused(change: str, small: VAE, tmp_path) -> None:
+@pytest.mark.parametrize("change", ["missing", "labels", "dimensions", "beyond", "nan", "truncated"])
+def test_a_damaged_bank_is_refused(change: str, small: VAE, tmp_path: Path) -> None:
     path = tmp_path / "bank.safetensors"
     tensors, metadata = weights.read_tensors(small.path.with_name("bank.safetensors"))
     if change == "missing":
@@ -70,11 +71,28 @@ def test_a_damaged_bank_is_refused(change: str, small: VAE, tmp_path) -> None:
         tensors["graph.z"] = tensors["graph.z"][:, 1:].contiguous()
     elif change == "nan":
         tensors["graph.z.step"][0] = torch.nan
+    elif change == "beyond":
+        tensors["used"][-1] = 8  # of 0 to 7
     save_file(tensors, path, metadata)
     if change == "truncated":
         path.write_bytes(path.read_bytes()[:-10])
     with pytest.raises(WeightsError, match=r"bank\.safetensors"):
         load_bank(small, path)
+
+
+def test_latents_that_carry_nothing_are_left_out_of_a_bank(pictures: Pictures, tmp_path: Path) -> None:
+    model = build("mlp", widths=(8,), latent_dim=4)
+    with torch.no_grad():
+        model.encoder[2].weight[1] = 0  # the second mean is the same for every picture
+        model.encoder[2].weight[[0, 2, 3]] *= 10
+    weights.save(model, tmp_path / "m.safetensors")
+    model = weights.load(tmp_path / "m.safetensors")
+    x, labels = as_floats(pictures.images[:50]), pictures.labels[:50]
+    digits.build_bank(model, x, labels, x, labels, tmp_path / "bank.safetensors")
+    assert weights.read_tensors(tmp_path / "bank.safetensors")[0]["used"].tolist() == [0, 2, 3]
+    z = load_bank(model, tmp_path / "bank.safetensors").graph.z
+    assert z[:, 1].eq(0).all()
+    torch.testing.assert_close(z[:, [0, 2, 3]], model.encode(x)[0][:, [0, 2, 3]], atol=0.05, rtol=0)
 
 
 def test_a_model_without_a_bank_of_its_own_has_none(small: VAE) -> None:

@@ -1,4 +1,3 @@
-import argparse
 import json
 import math
 from pathlib import Path
@@ -8,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from vae import evaluation, weights
+from vae import __main__, evaluation, weights
 from vae.classifier import Classifier, ClassifierConfig
 from vae.errors import WeightsError
 from vae.evaluation import Extent, active_units, decode_mflop, importance_weighted, methods_of
@@ -125,11 +124,8 @@ def test_the_command_prints_what_it_writes(
 ) -> None:  # fmt: skip
     monkeypatch.setattr(evaluation, "QUICK", FEW)
     monkeypatch.setattr(evaluation, "load_classifier", lambda _: judge)
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--weights")
-    parser.add_argument("--data")
-    evaluation.add_arguments(parser)
     arguments = [
+        "evaluate",
         "--weights",
         str(small.path),
         "--data",
@@ -138,7 +134,7 @@ def test_the_command_prints_what_it_writes(
         "--out",
         str(tmp_path / "o"),
     ]
-    evaluation.run(parser.parse_args(arguments))
+    evaluation.run(__main__.parser().parse_args(arguments))
     printed = capsys.readouterr().out
     assert (tmp_path / "o" / "evaluation.md").read_text().strip() in printed
     assert "pixel crossfade" in printed

@@ -120,6 +120,14 @@ def test_a_handwritten_path_follows_the_nodes_smoothly() -> None:
     assert steps.max() < 1.2 * steps.min()
 
 
+def test_points_are_attracted_half_way_to_the_nodes_around_them() -> None:
+    nodes = torch.tensor([[0.0, 2], [1, 2], [2, 2], [50, 50]])
+    points = torch.tensor([[0.0, 0], [1, 0], [2, 0]])
+    moved = paths.attracted(points, nodes, count=3)
+    assert moved.tolist() == [[0, 0], [1, 1], [2, 0]]
+    assert paths.attracted(points, nodes[:2], count=3)[1].tolist() == [0.75, 1]  # fewer nodes than asked for
+
+
 def test_smoothing_keeps_the_ends_and_takes_off_corners() -> None:
     zigzag = torch.stack([torch.arange(9.0), torch.arange(9.0) % 2], dim=1)
     rough, smoothed = (paths.smooth(zigzag, passes, knots=65) for passes in (0, 30))

@@ -86,7 +86,7 @@ def test_killed_in_the_middle_and_resumed_is_uninterrupted(run: Path, data_dir: 
     command = [sys.executable, "-c", KILLED, *arguments(out, data_dir)]
     killed = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, check=False)
     assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
-    assert b"epoch" in killed.stderr  # progress is shown
+    assert b"step/s" in killed.stderr  # progress is shown
     assert {p.name for p in out.iterdir()} == {"model.safetensors", "metrics.csv", "checkpoint.pt"}
     assert len(training.read_metrics(out / "metrics.csv")) == 1
     main(arguments(out, data_dir, "--resume"))
@@ -155,20 +155,14 @@ def test_what_is_missing_is_said(more: list[str], error: str, data_dir: Path, tm
         main(arguments(tmp_path / "run", data_dir, *more))
 
 
-@pytest.mark.parametrize(
-    ("more", "sentence"),
-    [(("--data", "nowhere"), "mnist is not in nowhere"), (("--lr", "1e30"), "lower --lr")],
-    ids=["data", "rate"],
-)
-def test_a_failing_process_says_one_sentence(
-    more: tuple[str, ...], sentence: str, data_dir: Path, tmp_path: Path
-) -> None:
-    command = [sys.executable, str(ROOT / "train.py"), *arguments(tmp_path / "run", data_dir, *more)]
+def test_a_failing_process_says_one_sentence(data_dir: Path, tmp_path: Path) -> None:
+    command = [sys.executable, str(ROOT / "train.py"), *arguments(tmp_path / "run", data_dir, "--lr", "1e30")]
     failed = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert failed.returncode == 1
     assert "Traceback" not in failed.stderr
-    assert failed.stderr.splitlines()[-1].startswith("train.py: ")
-    assert sentence in failed.stderr.splitlines()[-1]
+    last = failed.stderr.splitlines()[-1]
+    assert last.startswith("train.py: the loss is")
+    assert last.endswith("lower --lr")
 
 
 def test_help_is_the_manual(capsys: pytest.CaptureFixture[str]) -> None:

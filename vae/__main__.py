@@ -10,6 +10,7 @@ python -m vae sample -o samples.png                     digits nobody wrote
 python -m vae reconstruct 3.png -o seen.png             what the model sees in a picture
 python -m vae evaluate --model all --data DIR           the figures of every model, and of the paths
 python -m vae bank --data DIR                           build the bank of the flagship's weights
+python -m vae figures                                   the pictures that README and docs show
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from PIL import Image
 
 from vae import render, weights
 from vae.errors import BadRequest, WeightsError
+from vae.model import PRESETS
 from vae.request import MorphRequest, Side, produce, read_side, whole
 from vae.video import FORMATS
 
@@ -141,6 +143,19 @@ def bank_command(args: argparse.Namespace) -> None:
     print(f"{out}: {len(graph)} training and {len(typed)} test codes, {out.stat().st_size / 1024:.0f} KiB")
 
 
+def evaluate_command(args: argparse.Namespace) -> None:
+    from vae import evaluation  # loads torchvision
+
+    evaluation.run(args)
+
+
+def figures_command(args: argparse.Namespace) -> None:
+    from vae import figures  # loads the data sets' code
+
+    for path in figures.make_all(args.out or figures.DOCS):
+        print(path)
+
+
 def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
         prog="python -m vae", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -187,6 +202,18 @@ def parser() -> argparse.ArgumentParser:
     p = command("bank", bank_command, "build the bank of latent codes beside a model's weights")
     p.add_argument("--graph", type=int, default=24_000, help="training codes, for handwritten paths")
     p.add_argument("--typed", type=int, default=2_000, help="test codes, for typed digits")
+
+    p = command("evaluate", evaluate_command, "the figures of every model, and of the paths between digits")
+    p.add_argument("--model", default="flagship", help=f"all, or one of {', '.join(PRESETS)}")
+    p.add_argument("--quick", action="store_true", help="fewer pictures and pairs: under 3 minutes")
+    p.add_argument(
+        "--split", choices=("test", "validation"), default="test",
+        help="whose digits the paths join: validation for tuning, test for reporting",
+    )  # fmt: skip
+    p.add_argument("-o", "--out", type=Path, default=Path("evaluation"), help="folder of the two files")
+
+    p = command("figures", figures_command, "make the pictures that README and docs show")
+    p.add_argument("-o", "--out", type=Path, help="a folder (default: docs)")
     return top
 
 

@@ -136,7 +136,7 @@ def _codes(model: VAE, tensors: dict[str, Tensor], name: str, path: Path) -> Cod
     return Codes(latents, labels, measures[:, 0], measures[:, 1:])
 
 
-@functools.lru_cache(maxsize=16)  # more than there are presets: reading a bank takes seconds
+@functools.lru_cache(maxsize=16)  # more than there are presets
 def bank_of(model: VAE) -> Bank | None:
     """The bank beside the model's weights file, or None where there is none of its preset."""
     if model.path is None or not (path := model.path.with_name("bank.safetensors")).exists():

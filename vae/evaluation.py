@@ -56,17 +56,6 @@ WHOLE = Extent()
 QUICK = Extent(images=2_000, binarised=60, importance=200, samples=1_000, reals=5_000, pairs=60, seeds=1)
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of the command, beside --data and --weights, which every command has."""
-    parser.add_argument("--model", default="flagship", help=f"all, or one of {', '.join(PRESETS)}")
-    parser.add_argument("--quick", action="store_true", help="fewer pictures and pairs: under 3 minutes")
-    parser.add_argument(
-        "--split", choices=("test", "validation"), default="test",
-        help="whose digits the paths join: validation for tuning, test for reporting",
-    )  # fmt: skip
-    parser.add_argument("--out", type=Path, default=Path("evaluation"), help="folder of the two files")
-
-
 def run(args: argparse.Namespace) -> None:
     names = list(PRESETS) if args.model == "all" else [args.weights or args.model]
     tables = evaluate(names, args.data, args.quick, args.out, split=args.split)

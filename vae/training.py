@@ -68,10 +68,10 @@ class TrainConfig:
 # How each shipped model was trained; train.py's options change single entries.
 RECIPES = {
     "mlp": TrainConfig(epochs=60, lr=1e-3),
-    "conv2d": TrainConfig(epochs=40, lr=1e-3),
-    "autoencoder": TrainConfig(epochs=40, lr=1e-3),
+    "conv2d": TrainConfig(epochs=15, lr=1e-3),
+    "autoencoder": TrainConfig(epochs=15, lr=1e-3),
     "tiny": TrainConfig(epochs=40, lr=1e-3),
-    "cvae": TrainConfig(epochs=60, lr=1e-3),
+    "cvae": TrainConfig(epochs=25, lr=1e-3),
     "flagship": TrainConfig(epochs=50, lr=3e-3, weight_decay=1e-2, lr_decay=0.5, binarise=0.2),
 }  # fmt: skip
 

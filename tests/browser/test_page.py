@@ -192,6 +192,18 @@ def test_a_wrong_number_is_said(open_page: Open) -> None:
     assert page.input_value("#type-source input") == "3a"
 
 
+def test_what_looks_like_no_digit_is_said(open_page: Open) -> None:
+    page = open_page()
+    page.evaluate(
+        """() => {
+            const morph = structuredClone(digitMorph.morph);
+            morph.sides[0].digits[0].known = false;
+            digitMorph.arrived(morph);
+        }"""
+    )
+    assert page.inner_text("#reading-source").strip() == "looks like nothing I know"
+
+
 def test_dragging_and_arrow_keys_go_to_any_frame(open_page: Open) -> None:
     page = open_page()
     track = page.locator(".track")

@@ -124,6 +124,7 @@ const digitMorph = (window.digitMorph = { pads: {}, player: null, keep: null, mo
   /* How a number was read: the pictures as the model sees them, and in words what it takes them for. */
   function tell(place, side) {
     const box = document.getElementById("reading-" + place);
+    box.classList.toggle("many", side.digits.length > 3);
     box.replaceChildren(
       ...side.digits.map((seen) => {
         const cell = Object.assign(document.createElement("span"), { className: "cell" });

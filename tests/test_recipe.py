@@ -1,0 +1,77 @@
+"""The text that makes a morph again, and the files made for downloads."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import zlib
+from pathlib import Path
+
+import pytest
+import torch
+
+from vae.errors import BadRequest
+from vae.request import MorphRequest
+from vae.ui import outputs, recipe
+
+
+def stack(count: int, seed: int = 0) -> torch.Tensor:
+    """Digits of which every pixel is one of the sixteen levels."""
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randint(0, 16, (count, 1, 28, 28), generator=generator) / 15
+
+
+def test_typed_numbers_come_back() -> None:
+    request = MorphRequest("32", "41", seed=9, steps=90, playback="bounce", hold=0.4)
+    again = recipe.unpack(recipe.pack(request))
+    assert [getattr(again, name) for name in recipe.KEPT] == [getattr(request, name) for name in recipe.KEPT]
+    assert (again.source, again.target) == ("32", "41")
+
+
+def test_drawn_digits_come_back_to_the_bit() -> None:
+    request = MorphRequest(stack(2), "7", via=(stack(4, 1),))
+    again = recipe.unpack(recipe.pack(request))
+    assert torch.equal(again.source, stack(2)) and torch.equal(again.via[0], stack(4, 1))
+    assert again.target == "7"
+
+
+def test_a_settled_request_is_what_its_link_gives() -> None:
+    rough = MorphRequest(torch.rand(1, 1, 28, 28, generator=torch.Generator().manual_seed(2)), "7")
+    settled = recipe.settled(rough)
+    assert torch.equal(recipe.unpack(recipe.pack(settled)).source, settled.source)
+    assert float((settled.source - rough.source).abs().max()) <= 0.5 / 15 + 1e-6
+
+
+def packed(head: object, drawn: bytes = b"") -> str:
+    return base64.urlsafe_b64encode(zlib.compress(json.dumps(head).encode() + b"\0" + drawn)).decode()
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        "", "x", "é" * 9, None, 7, "A" * 20_000,
+        packed({"v": 2, "n": ["1", "2"]}), packed({"v": 1, "n": ["1"]}), packed({"v": 1}), packed([]),
+        packed({"v": 1, "n": ["1", "2"], "formats": ["avi"]}), packed({"v": 1, "n": [1, "2"]}),
+        packed({"v": 1, "n": [9, "2"]}, bytes(9 * 392)), packed({"v": 1, "n": ["1", "2"]}, b"more"),
+        packed({"v": 1, "n": ["1", "2"]}, bytes(10_000_000)), packed("[" * 5000),
+    ],
+)  # fmt: skip
+def test_a_damaged_recipe_is_said(damaged: object) -> None:
+    with pytest.raises(BadRequest, match="link"):
+        recipe.unpack(damaged)
+
+
+@pytest.mark.parametrize("wrong", [{"steps": 1e9}, {"path": "x"}, {"hold": "1"}, {"refine": 3}])
+def test_options_in_a_recipe_are_checked_like_any(wrong: dict[str, object]) -> None:
+    with pytest.raises(BadRequest):
+        recipe.unpack(packed({"v": 1, "n": ["1", "2"], **wrong}))
+
+
+def test_files_are_kept_for_ten_minutes() -> None:
+    old, new = (Path(outputs.keep(b"data", "3-to-8.gif")) for _ in range(2))
+    assert old != new and old.name == "3-to-8.gif" and old.read_bytes() == b"data"
+    ago = old.stat().st_mtime - outputs.KEPT_SECONDS - 1
+    os.utime(old.parent, (ago, ago))
+    assert outputs.sweep() == 1
+    assert not old.exists() and new.exists()

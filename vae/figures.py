@@ -1,0 +1,96 @@
+"""The pictures that README and docs show: `python -m vae figures`, from the shipped weights alone.
+
+Nothing of MNIST is in them: typed digits are decoded from the bank's codes. The curves come from the
+metrics.csv of each shipped model's training, kept in docs/training.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw, ImageFont
+
+from vae import render, views, weights
+from vae.errors import WeightsError
+from vae.morph import PathName, morph_sequence
+from vae.request import MorphRequest, loaded, produce, type_digits
+from vae.scoreboard import crossfade
+from vae.training import read_metrics
+
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+STORY = ("32", "41", "7", "128", "32")  # what the README's animation goes through
+PAIRS = ("3 8", "7 2", "4 9", "0 6", "1 5", "2 3", "5 8", "6 4", "9 0", "8 1", "7 5", "2 0")
+PATHS: tuple[PathName, ...] = ("linear", "slerp", "handwritten")
+FRAME = 64  # px, height of a filmstrip
+
+
+def make_all(out: Path = DOCS) -> list[Path]:
+    """Write every picture into `out`; those of a model that is not shipped are left out."""
+    out.mkdir(parents=True, exist_ok=True)
+    made = [story(out / "morph.webp"), filmstrips(out / "paths.png"), generated(out / "samples.png")]
+    with contextlib.suppress(WeightsError):
+        made.append(manifold("conv2d", out / "manifold.png"))
+    for metrics in sorted((out / "training").glob("*.csv")):
+        path = out / f"curves-{metrics.stem}.png"
+        views.save_plot(views.plot_curves(read_metrics(metrics), metrics.stem), path)
+        made.append(path)
+    return made
+
+
+def story(path: Path) -> Path:
+    """The README's animation: numbers of one, two and three digits, each turning into the next."""
+    request = MorphRequest(
+        STORY[0], STORY[-1], STORY[1:-1], steps=36, fps=25, hold=0.4, size=160, seed=3, formats=("webp",)
+    )
+    path.write_bytes(produce(request).files["webp"])
+    return path
+
+
+def filmstrips(path: Path) -> Path:
+    """Twelve pairs, each as a crossfade of pixels and along every path, one below the other."""
+    model, rows = loaded(weights.FLAGSHIP), []
+    for i, pair in enumerate(PAIRS):
+        a, b = pair.split()
+        source, target = type_digits(a, i), type_digits(b, i)
+        strips = {"crossfade": crossfade(60)(source, target)}
+        for name in PATHS:
+            strips[name] = morph_sequence(model, [source, target], path=name, labels=[[int(a)], [int(b)]])
+        rows.append({name: render.filmstrip(frames, 11, FRAME) for name, frames in strips.items()})
+    page(rows).save(path, optimize=True)
+    return path
+
+
+def page(rows: list[dict[str, np.ndarray]], columns: int = 2) -> Image.Image:
+    """Blocks of labelled filmstrips, `columns` of them side by side."""
+    font = ImageFont.load_default(15)
+    height, width = next(iter(rows[0].values())).shape
+    margin, label = 24, 96
+    block = len(rows[0]) * (height + 4) + margin
+    sheet = Image.new(
+        "L", (columns * (label + width + margin) + margin, -(-len(rows) // columns) * block + margin), 255
+    )
+    pen = ImageDraw.Draw(sheet)
+    for i, strips in enumerate(rows):
+        x, y = margin + (i % columns) * (label + width + margin), margin + i // columns * block
+        for name, strip in strips.items():
+            pen.text((x, y + height // 2 - 9), name, fill=90, font=font)
+            sheet.paste(Image.fromarray(strip), (x + label, y))
+            y += height + 4
+    return sheet
+
+
+def generated(path: Path) -> Path:
+    """A hundred digits that nobody wrote, from the flagship's prior."""
+    Image.fromarray(render.grid(views.samples(loaded(weights.FLAGSHIP), 100, seed=0), 20)).save(path)
+    return path
+
+
+def manifold(name: str, path: Path) -> Path:
+    """The whole latent space of a 2-D model as a grid of digits."""
+    with torch.inference_mode():
+        pictures = views.manifold(loaded(name))
+    Image.fromarray(render.grid(pictures.reshape(-1, 1, *pictures.shape[-2:]), 20, size=32, gap=0)).save(path)
+    return path
