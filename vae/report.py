@@ -63,7 +63,8 @@ PUBLISHED = [
      "source": "Burda et al. 2016, https://arxiv.org/abs/1509.00519"},
     {"model": "VampPrior, d = 40", "iw": 82.43, "nets": "dense", "source": VAMP},
     {"model": "HVAE + VampPrior", "iw": 81.24, "nets": "hierarchical, dense", "source": VAMP},
-    {"model": "LVAE", "iw": 78.30, "nets": "hierarchical", "source": "model: Sønderby et al. 2016, https://arxiv.org/abs/1602.02282; as quoted in later comparisons"},
+    {"model": "LVAE", "iw": 78.30, "nets": "hierarchical",
+     "source": "model of Sønderby et al. 2016, https://arxiv.org/abs/1602.02282; as later quoted"},
     {"model": "NVAE", "iw": 78.01, "nets": "hierarchical, convolutional",
      "source": "Vahdat & Kautz 2020, https://arxiv.org/abs/2007.03898"},
 ]  # fmt: skip
