@@ -18,8 +18,12 @@
       this.canvas.addEventListener("pointerdown", (event) => this.down(event));
       this.canvas.addEventListener("pointermove", (event) => this.move(event));
       for (const end of ["pointerup", "pointercancel", "lostpointercapture"])
-        this.canvas.addEventListener(end, () => (this.stroke = null));
+        this.canvas.addEventListener(end, () => {
+          this.stroke = null;
+          this.remember();
+        });
       new ResizeObserver(() => this.paint()).observe(this.canvas);
+      this.set(this.remembered());
     }
 
     get aspect() {
@@ -55,7 +59,25 @@
       this.strokes = strokes;
       this.sheet.classList.toggle("inked", strokes.length > 0);
       this.tools.undo.disabled = this.tools.clear.disabled = !strokes.length;
+      this.remember();
       this.paint();
+    }
+
+    /* The drawing outlives a reload (as Gradio does when the connection was lost), in this tab alone. */
+    remember() {
+      try {
+        sessionStorage.setItem("digit-morph-" + this.side, JSON.stringify(this.strokes));
+      } catch {
+        // no storage in this frame
+      }
+    }
+
+    remembered() {
+      try {
+        return JSON.parse(sessionStorage.getItem("digit-morph-" + this.side)) ?? [];
+      } catch {
+        return [];
+      }
     }
 
     /* Write a number by itself, as if by hand. */

@@ -121,6 +121,12 @@ const digitMorph = (window.digitMorph = { pads: {}, player: null, keep: null, mo
     if (film.top < 0 || film.bottom > innerHeight) document.querySelector("#stage").scrollIntoView({ block: "center" });
   };
 
+  /* The server gave no answer of ours: it was busy, or refused a value. */
+  digitMorph.failed = () => {
+    busy(false);
+    document.querySelector(".fault").textContent = "That did not work. Please try again in a moment.";
+  };
+
   /* How a number was read: the pictures as the model sees them, and in words what it takes them for. */
   function tell(place, side) {
     const box = document.getElementById("reading-" + place);
