@@ -3,6 +3,7 @@
     python train.py --model mlp --data DIR --out runs/mlp          # DIR: what torchvision's MNIST reads
     python train.py --model flagship --out runs/flagship           # downloads MNIST to a cache of yours
     python train.py --model flagship --out runs/flagship --resume  # goes on where it was stopped
+    python train.py --model reader --out runs/reader               # a classifier: reader or judge
     python app.py --weights runs/flagship                          # train once, reuse
 
 55,000 training and 5,000 validation pictures; the weights that are best on validation are kept, and

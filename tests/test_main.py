@@ -125,6 +125,10 @@ def test_images_of_the_test_set(data_dir: Path, tmp_path: Path, monkeypatch) -> 
         assert torch.equal(side, same)
     picks = {float(__main__.side_named("random:3", str(data_dir), seed).sum()) for seed in range(9)}
     assert len(picks) > 1
+    twins = [
+        requested(["morph", "random:3", "random:3", *data, "--seed", s], monkeypatch).sides for s in "01234"
+    ]
+    assert not all(torch.equal(*sides) for sides in twins)  # each side draws for itself
 
 
 def test_the_data_folder_may_be_in_the_environment(data_dir: Path, monkeypatch) -> None:

@@ -34,7 +34,7 @@ class ClassifierTraining(TrainConfig):
     scribbles: float = 0.0  # pictures that are no digit, beside each batch, as a share of it
 
 
-# 99.6% (reader) and 99.6% (judge) of MNIST's test digits; 15 minutes each on one thread of a busy CPU.
+# 99.56% (reader) and 99.52% (judge) of MNIST's test digits right; 9 and 6 minutes of one CPU core.
 RECIPES = {
     "reader": ClassifierTraining(
         epochs=10, lr=3e-3, weight_decay=1e-2, lr_warmup=0.5, lr_decay=0.8, jitter=0.7, scribbles=0.1, seed=1

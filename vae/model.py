@@ -68,8 +68,8 @@ PRESETS = {
     config.preset: config
     for config in (
         VAEConfig("mlp"),
-        VAEConfig("conv2d", "conv", latent_dim=2, widths=(32, 64), hidden=256),
-        VAEConfig("autoencoder", "conv", latent_dim=2, widths=(32, 64), hidden=256, variational=False),
+        VAEConfig("conv2d", "conv", latent_dim=2, widths=(32, 64), hidden=128),
+        VAEConfig("autoencoder", "conv", latent_dim=2, widths=(32, 64), hidden=128, variational=False),
         VAEConfig("tiny", image_size=14, latent_dim=8, widths=(128, 64), activation="tanh", binarised=True),
         VAEConfig("cvae", classes=10),
         VAEConfig(

@@ -192,6 +192,32 @@ def test_a_wrong_number_is_said(open_page: Open) -> None:
     assert page.input_value("#type-source input") == "3a"
 
 
+def test_a_failure_of_the_server_is_said_and_the_next_morph_works(open_page: Open) -> None:
+    page = open_page("#type")
+    page.evaluate(
+        """() => {
+            const asked = digitMorph.asked;
+            digitMorph.asked = (...values) => {
+                digitMorph.asked = asked;
+                return asked(...values).with(5, "no seed");
+            };
+        }"""
+    )
+    page.click("#morph")
+    page.wait_for_selector(".fault:not(:empty)")
+    assert "try again" in page.inner_text(".fault")
+    assert page.get_attribute("#morph", "aria-busy") == "false"
+    assert numbers(after(page, lambda: page.click("#morph"))) == ["32", "41"]
+
+
+def test_a_drawing_outlives_a_reload(open_page: Open) -> None:
+    page = open_page()
+    draw(page, "source", SEVEN)
+    page.reload()
+    page.wait_for_function("digitMorph.pads.source")
+    assert strokes(page, "source") == 1 and strokes(page, "target") == 0
+
+
 def test_what_looks_like_no_digit_is_said(open_page: Open) -> None:
     page = open_page()
     page.evaluate(

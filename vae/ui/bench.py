@@ -63,11 +63,11 @@ def bench(model: VAE | None) -> None:
         changed = change.click(None, [*numbers, seed], outs, js=js, api_visibility="private")
         made.append(changed.then(answer(model), inputs, stage, js=after, **PRIVATE))
     for event in made:
-        event.success(None, [stage], None, js="(morph) => digitMorph.arrived(morph)", api_visibility="private")
+        event.success(None, [stage], None, js="(made) => digitMorph.arrived(made)", api_visibility="private")
         event.failure(None, None, None, js="() => digitMorph.failed()", api_visibility="private")
-    row.save(
-        keep.save(model), stage, file, js="() => digitMorph.wished()", **PRIVATE
-    ).then(None, [file], None, js="(file) => digitMorph.saved(file)", api_visibility="private")  # fmt: skip
+    saved = row.save(keep.save(model), stage, file, js="() => digitMorph.wished()", **PRIVATE)
+    saved.success(None, [file], None, js="(file) => digitMorph.saved(file)", api_visibility="private")
+    saved.failure(None, None, None, js="() => digitMorph.saved(null)", api_visibility="private")
 
 
 def reading(side: str) -> gr.HTML:

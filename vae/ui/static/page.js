@@ -87,6 +87,7 @@ const digitMorph = (window.digitMorph = { pads: {}, player: null, keep: null, mo
     const drawings = [digitMorph.pads.source.picture(), digitMorph.pads.target.picture()];
     const idle = !byHand && root.dataset.tab === "draw" && drawings.includes(null);
     busy(!idle);
+    document.querySelector(".fault").textContent = "";
     return [idle ? "idle" : root.dataset.tab, ...drawings, ...rest];
   };
 
