@@ -26,8 +26,8 @@ PathName = Literal["auto", "linear", "slerp", "handwritten"]
 Speed = Literal["raw", "constant", "eased"]
 
 SIDE = 28
-REFINE_STEPS = 6
-REFINE_RATE = 0.5
+REFINE_STEPS = 3
+REFINE_RATE = 0.3
 RESIDUAL_SPAN = 0.2  # share of the path at each end over which the residual fades
 MIN_NODES = 800  # of a pair's graph, however alike in ink
 
