@@ -14,7 +14,7 @@ from vae.ui.options import HOLD, chosen, options
 from vae.ui.player import player, shown
 from vae.ui.words import sentence
 
-OPENING = MorphRequest("3", "8", seed=7, playback="bounce", hold=HOLD)
+OPENING = MorphRequest("3", "8", seed=0, playback="bounce", hold=HOLD)
 PRIVATE: dict[str, Any] = {
     "api_visibility": "private", "concurrency_id": "morph", "show_progress": "hidden",
 }  # fmt: skip
