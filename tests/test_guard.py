@@ -10,8 +10,10 @@ import os
 import socket
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 import httpx
@@ -34,6 +36,12 @@ pytestmark = pytest.mark.filterwarnings(
     "ignore::ResourceWarning",
     "ignore::DeprecationWarning:gradio.queueing",
 )
+
+
+def run(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """`asyncio.run` on a thread of its own: Playwright keeps a loop running on this one."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, coroutine).result()
 
 
 def build_demo() -> gr.Blocks:
@@ -343,7 +351,7 @@ def through_guard(chunks: list[bytes], headers: dict[str, str], **scope: object)
 
     raw = [(name.encode(), value.encode()) for name, value in headers.items()]
     request = {"type": "http", "method": "POST", "path": "/", "headers": raw, **scope}
-    asyncio.run(guard.Guard(app)(request, receive, send))
+    run(guard.Guard(app)(request, receive, send))
     return sent[0]["status"], sent[1]["body"], seen
 
 
@@ -411,10 +419,10 @@ def test_fetched_picture_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(guard.safehttpx, "async_validate_url", public)
     monkeypatch.setattr(guard.safehttpx, "AsyncSecureTransport", answering(guard.MAX_FILE))
-    assert asyncio.run(fetch()) == guard.MAX_FILE
+    assert run(fetch()) == guard.MAX_FILE
     monkeypatch.setattr(guard.safehttpx, "AsyncSecureTransport", answering(guard.MAX_FILE + 1))
     with pytest.raises(gr.Error, match="larger than 10 MB"):
-        asyncio.run(fetch())
+        run(fetch())
 
 
 # --- files left behind ----------------------------------------------------------------------------

@@ -81,8 +81,9 @@ def load_pictures(
         dataset = TORCHVISION[name](str(folder), train, own_cache)
     except RuntimeError as error:  # torchvision's word for "not found"
         raise FileNotFoundError(
-            f"{name} is not in {folder}; leave out --data (and DIGIT_MORPH_DATA) to have it downloaded"
-        ) from error
+            f"{name} could not be downloaded into {folder}: is there a network?" if own_cache
+            else f"{name} is not in {folder}; leave out --data (and DIGIT_MORPH_DATA) to have it downloaded"
+        ) from error  # fmt: skip
     images = torch.as_tensor(dataset.data)
     if name == "emnist-digits":
         images = images.transpose(1, 2)  # EMNIST's files hold every picture mirrored along its diagonal
