@@ -29,7 +29,7 @@ from tqdm import tqdm
 from vae import data, weights
 from vae.model import VAE, VAEConfig, kl_nats, reconstruction_nats
 
-CHECKPOINT_SECONDS = 30
+CHECKPOINT_SECONDS = 10
 COLUMNS = ("epoch", "seconds", "lr", "beta",
            "train_reconstruction", "train_kl", "train_total",
            "validation_reconstruction", "validation_kl", "validation_total")  # fmt: skip
@@ -166,7 +166,7 @@ class _Run:
         self.best = math.inf
         self.sums = [0.0, 0.0, 0.0]  # reconstruction, KL, batches of this epoch
         self.rows: list[dict[str, float]] = []
-        self.saved = time.monotonic()
+        self.saved = -math.inf  # the first step is kept at once, so that any run can be resumed
 
     def add(self, reconstruction: float, kl: float) -> None:
         if not math.isfinite(reconstruction + kl):
@@ -209,7 +209,7 @@ class _Run:
     def restore(self) -> None:
         path = self.out / "checkpoint.pt"
         if not path.exists():
-            raise FileNotFoundError(f"nothing to resume: {path} does not exist")
+            raise FileNotFoundError(f"nothing to resume: {path} does not exist; leave out --resume")
         state = torch.load(path, map_location="cpu", weights_only=True)
         if VAEConfig.from_dict(state["config"]) != self.model.config:
             raise ValueError(f"{path} is of another model: {state['config']}")
