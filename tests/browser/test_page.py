@@ -214,7 +214,7 @@ def test_a_drawing_outlives_a_reload(open_page: Open) -> None:
     page = open_page()
     draw(page, "source", SEVEN)
     page.reload()
-    page.wait_for_function("digitMorph.pads.source")
+    page.wait_for_function("window.digitMorph?.pads.source")
     assert strokes(page, "source") == 1 and strokes(page, "target") == 0
 
 
