@@ -29,6 +29,7 @@ SIDE = 28
 REFINE_STEPS = 3
 REFINE_RATE = 0.3
 RESIDUAL_SPAN = 0.2  # share of the path at each end over which the residual fades
+MAKING_ROOM = 0.65  # share of a leg in which digits step aside, or are written, for a number of other length
 MIN_NODES = 800  # of a pair's graph, however alike in ink
 
 
@@ -198,15 +199,18 @@ class _Leg:
     def frames(self, alpha: Tensor, time: Tensor) -> Tensor:
         """Composed pictures `(T, 28, 28 * places)` at `alpha` and `time`, both `(T,)`."""
         a, b, i, j = self.a, self.b, self.i, self.j
-        pictures = [written(a.pictures[k], 1 - time) for k in range(i)]
-        pictures += [written(b.pictures[k], time) for k in range(j)]
+        early, late = (time / MAKING_ROOM).clamp(0, 1), (1 - (1 - time) / MAKING_ROOM).clamp(0, 1)
+        # What is shared steps aside before new places are written, and into the middle after old ones went.
+        moved, shown = paths.ease(late if i else early), late if j else 1 - early
+        pictures = [written(picture, shown) for picture in (*a.pictures[:i], *b.pictures[:j])]
         pictures += self.morphing(alpha).unbind(1)
         first = (self.places - len(a.z)) / 2 + i  # where the first shared place stands in the source
         last = (self.places - len(b.z)) / 2 + j  # and in the target
-        shift = first + (last - first) * time
         canvas = alpha.new_zeros(len(alpha), SIDE, SIDE * self.places)
         for slot, picture in enumerate(pictures, start=-i - j):
-            put(canvas, picture, (shift + slot) * SIDE)
+            moving = first + (last - first) * moved
+            place = moving if slot >= 0 else torch.full_like(moved, first if i else last)
+            put(canvas, picture, (place + slot) * SIDE)
         return canvas
 
 
