@@ -1,4 +1,4 @@
-"""Weights files: find, load, save, publish. The one home of safetensors and huggingface_hub.
+"""Weights files: find, load, save. The one home of safetensors.
 
 A file carries its own architecture: the metadata of `model.safetensors` hold the format version, the
 `VAEConfig` as JSON and how it was trained. Nothing is ever a pickle, and nothing loads in part.
@@ -75,7 +75,7 @@ def save(model: VAE, path: Path, training: dict[str, Any] | None = None) -> None
 def load(source: Source = None) -> VAE:
     """A trained model in eval mode, on the CPU.
 
-    `source`: a weights file, a run's folder, the name of a shipped preset, or a Hub repo id; None is
+    `source`: a weights file, a run's folder or the name of a shipped preset; None is
     DIGIT_MORPH_WEIGHTS if set, else the shipped flagship. Raises WeightsError with what to do.
     """
     path = find(source)
