@@ -205,7 +205,7 @@ def parser() -> argparse.ArgumentParser:
 
     p = command("evaluate", evaluate_command, "the figures of every model, and of the paths between digits")
     p.add_argument("--model", default="flagship", help=f"all, or one of {', '.join(PRESETS)}")
-    p.add_argument("--quick", action="store_true", help="fewer pictures and pairs: under 3 minutes")
+    p.add_argument("--quick", action="store_true", help="fewer pictures and pairs")
     p.add_argument(
         "--split", choices=("test", "validation"), default="test",
         help="whose digits the paths join: validation for tuning, test for reporting",

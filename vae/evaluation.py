@@ -1,7 +1,7 @@
 """The figures of every model and of the paths between digits: `python -m vae evaluate`.
 
-    python -m vae evaluate --model all --data DIR            # the whole table: 25 minutes on 2 cores
-    python -m vae evaluate --model all --data DIR --quick    # fewer pictures and pairs: under 3 minutes
+    python -m vae evaluate --model all --data DIR            # the whole table
+    python -m vae evaluate --model all --data DIR --quick    # fewer pictures and pairs
 
 Likelihoods are in nats an image, lower is better. *Grey NELBO* is binary cross-entropy on grey pixels
 plus KL, one posterior sample each, over all test images. *ELBO* and *IW* are on images whose pixels
