@@ -18,6 +18,7 @@ import gradio as gr
 import torch
 
 import vae
+from vae.request import loaded
 from vae.ui import guard, outputs
 from vae.ui.bench import bench
 from vae.ui.endpoints import endpoints
@@ -56,7 +57,7 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     outputs.start_sweeper()
-    demo = build_demo(vae.load(args.weights))
+    demo = build_demo(loaded(args.weights))  # the very model that typed digits come from, not a second one
     guard.launch(demo, host=args.host, port=args.port, share=args.share, **page_settings())
 
 

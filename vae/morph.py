@@ -147,15 +147,14 @@ def refined(model: VAE, x: Tensor, mu: Tensor, logvar: Tensor, y: Tensor | None 
     z, best, least = mu, mu, torch.full((len(mu),), torch.inf)
     scale = REFINE_RATE * logvar.exp()
     for step in range(REFINE_STEPS + 1):
-        z = z.detach().requires_grad_()
-        with torch.enable_grad():
+        z = z.detach().requires_grad_(step < REFINE_STEPS)  # the last is only looked at
+        with torch.set_grad_enabled(z.requires_grad):
             loss = reconstruction_nats(model.decode_logits(z, y), x) + 0.5 * z.square().sum(1)
-            (gradient,) = torch.autograd.grad(loss.sum(), z)
         better = loss.detach() < least
         best = torch.where(better[:, None], z.detach(), best)
         least = torch.minimum(least, loss.detach())
-        if step < REFINE_STEPS:
-            z = z.detach() - scale * gradient
+        if z.requires_grad:
+            z = z.detach() - scale * torch.autograd.grad(loss.sum(), z)[0]
     return best
 
 
