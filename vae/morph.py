@@ -147,14 +147,16 @@ def refined(model: VAE, x: Tensor, mu: Tensor, logvar: Tensor, y: Tensor | None 
     z, best, least = mu, mu, torch.full((len(mu),), torch.inf)
     scale = REFINE_RATE * logvar.exp()
     for step in range(REFINE_STEPS + 1):
-        z = z.detach().requires_grad_(step < REFINE_STEPS)  # the last is only looked at
-        with torch.set_grad_enabled(z.requires_grad):
+        last = step == REFINE_STEPS  # only looked at
+        z = z.detach().requires_grad_(not last)
+        with torch.set_grad_enabled(not last):
             loss = reconstruction_nats(model.decode_logits(z, y), x) + 0.5 * z.square().sum(1)
+            gradient = None if last else torch.autograd.grad(loss.sum(), z)[0]
         better = loss.detach() < least
         best = torch.where(better[:, None], z.detach(), best)
         least = torch.minimum(least, loss.detach())
-        if z.requires_grad:
-            z = z.detach() - scale * torch.autograd.grad(loss.sum(), z)[0]
+        if gradient is not None:
+            z = z.detach() - scale * gradient
     return best
 
 
