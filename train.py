@@ -47,7 +47,7 @@ def parser() -> argparse.ArgumentParser:
         ("lr", float, "highest learning rate"),
         ("kl-weight", float, "weight of the KL term (beta)"),
         ("kl-warmup", float, "epochs over which it rises"),
-        ("jitter", float, "share of pictures turned, slanted, thickened a little"),
+        ("redraw", float, "share of pictures written a little differently"),
         ("binarise", float, "share of pictures drawn as black and white"),
         ("seed", int, "of weights, order and noise"),
     ):
@@ -62,7 +62,7 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(f"{out} holds the shipped weights; choose another --out, such as runs/{args.model}")
     if (out / "checkpoint.pt").exists() and not args.resume:
         sys.exit(f"{out} holds a run already: add --resume to go on with it, or choose another --out")
-    names = ("epochs", "batch_size", "lr", "kl_weight", "kl_warmup", "jitter", "binarise", "seed")
+    names = ("epochs", "batch_size", "lr", "kl_weight", "kl_warmup", "redraw", "binarise", "seed")
     chosen = {name: value for name in names if (value := getattr(args, name)) is not None}
     if args.model in KINDS:
         train_classifier(args, chosen, out)

@@ -130,6 +130,24 @@ def test_jitter_changes_the_share_it_is_given_by_seed() -> None:
     assert not (data.jitter(x, 1.0, generator()) == x).flatten(1).all(1).any()
 
 
+def test_redrawn_pictures_are_other_hands_as_crisp_and_in_the_same_place() -> None:
+    x = data.as_floats(made_up.digits(200).images)
+    y, again = (data.redrawn(x, 0.5, generator(3)) for _ in range(2))
+    assert 0.4 < (y == x).flatten(1).all(1).double().mean() < 0.6
+    assert torch.equal(y, again)
+    assert torch.equal(data.redrawn(x, 0.0, generator()), x)
+
+    whole = data.redrawn(x, 1.0, generator(4))
+    assert whole.shape == x.shape
+    assert 0 <= whole.min() < whole.max() <= 1
+    grey, moved = (((0.04 < p) & (p < 0.96)).double().mean().item() for p in (x, whole))
+    assert moved < 1.25 * grey + 0.02
+    at = torch.arange(28.0)
+    places = [(p.sum((1, 2)) @ at) / p.sum((1, 2, 3)) for p in (x, whole)]
+    assert (places[0] - places[1]).abs().max() < 0.7
+    assert (x - whole).square().mean() < 0.5 * (x.roll(1, 0) - x).square().mean()
+
+
 def test_jitter_is_mild_and_as_strong_as_it_is_told() -> None:
     x = data.as_floats(made_up.digits(50).images)
     change = [

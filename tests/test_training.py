@@ -16,7 +16,7 @@ from vae.training import TrainConfig, elbo_terms, fit
 
 PICTURES = made_up.digits(72)
 SPLITS = Splits(PICTURES[:60], PICTURES[60:], PICTURES[60:])
-RECIPE = TrainConfig(epochs=3, batch_size=20, lr=2e-3, jitter=0.3, binarise=0.3)  # 3 steps an epoch
+RECIPE = TrainConfig(epochs=3, batch_size=20, lr=2e-3, redraw=0.3, binarise=0.3)  # 3 steps an epoch
 SMALL = {
     "mlp": {"widths": (16,), "latent_dim": 3},
     "tiny": {"widths": (16, 8), "latent_dim": 3},

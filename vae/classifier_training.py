@@ -27,8 +27,9 @@ COLUMNS = ("epoch", "seconds", "lr", "train_nats", "validation_nats", "validatio
 
 @dataclass(frozen=True)
 class ClassifierTraining(TrainConfig):
-    """How a classifier is trained: a TrainConfig (its KL settings unused) and what only classifiers need."""
+    """How a classifier is trained: a TrainConfig (its VAE's settings unused) and what only classifiers need."""
 
+    jitter: float = 0.0  # share of pictures turned, slanted, stretched, thickened a little
     strength: float = 1.8  # of the jitter; see data.jitter
     shift: float = 1.5  # pixels aside
     scribbles: float = 0.0  # pictures that are no digit, beside each batch, as a share of it

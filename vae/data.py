@@ -162,6 +162,40 @@ def jitter(
     return x
 
 
+def redrawn(x: Tensor, share: float, generator: Generator, strength: float = 1.0) -> Tensor:
+    """A share of the pictures written a little differently, as crisp as before; `(B, C, S, S)` in [0, 1].
+
+    MNIST's pictures are bilevel scans averaged down to grey (LeCun et al. 1998, section III.A). This goes the
+    way back and comes again: twice as large, turned (up to 6 degrees), slanted (0.12) and widened (6%)
+    about the centre of mass, each uniformly and times `strength`; cut at a level that moves the edge by up
+    to a sixth of a pixel; averaged down. So the new pictures have the edges and the place of the old ones,
+    which interpolated ones (`jitter`) have not, and a likelihood can be learnt from them.
+    """
+    chosen = torch.rand(len(x), generator=generator) < share
+    n = int(chosen.sum())
+    if not n:
+        return x
+    turn, slant, wide, edge = (torch.rand(4, n, generator=generator) * 2 - 1) * torch.tensor(
+        [[math.radians(6)], [0.12], [0.06], [0.16]]
+    ) * strength  # fmt: skip
+    cos, sin = turn.cos(), turn.sin()
+    across = torch.stack([cos * (1 + wide), (slant - sin) * (1 + wide)], 1)  # of the pictures looked up
+    down = torch.stack([sin, cos], 1)
+    linear = torch.stack([across, down], 1)  # (n, 2, 2)
+    scale = torch.linspace(-1, 1, x.shape[-1]) * (1 - 1 / x.shape[-1])  # of pixel centres
+    ink = x[chosen].sum(1)
+    mass = ink.sum((1, 2)).clamp(min=1e-6)
+    centre = torch.stack([ink.sum(1) @ scale, ink.sum(2) @ scale], 1) / mass[:, None]
+    offset = centre - (linear @ centre[:, :, None])[:, :, 0]
+    large = [n, x.shape[1], 2 * x.shape[2], 2 * x.shape[3]]
+    grid = F.affine_grid(torch.cat([linear, offset[:, :, None]], 2), large, align_corners=False)
+    moved = F.grid_sample(x[chosen], grid, mode="bicubic", align_corners=False)
+    level = (0.5 + edge)[:, None, None, None]
+    x = x.clone()
+    x[chosen] = F.avg_pool2d(((moved - level) * 2 + 0.5).clamp(0, 1), 2)
+    return x
+
+
 def binarise(x: Tensor, share: float, generator: Generator) -> Tensor:
     """Draw the pixels of a share of the pictures from Bernoulli(x): dynamic binarisation."""
     if share <= 0:

@@ -73,7 +73,7 @@ PRESETS = {
         VAEConfig("tiny", image_size=14, latent_dim=8, widths=(128, 64), activation="tanh", binarised=True),
         VAEConfig("cvae", classes=10),
         VAEConfig(
-            "flagship", "residual", latent_dim=32, widths=(24, 48, 64, 16), hidden=512, blocks=(0, 2, 1, 1),
+            "flagship", "residual", latent_dim=32, widths=(32, 56, 32, 8), hidden=512, blocks=(0, 2, 1, 1),
             activation="silu",
         ),
     )

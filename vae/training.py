@@ -48,7 +48,7 @@ class TrainConfig:
     kl_warmup: float = 1.0  # epochs over which the weight of the KL term rises to `kl_weight`
     kl_weight: float = 1.0
     ema: float = 0.999  # decay a step of the averaged weights, which are the ones kept
-    jitter: float = 0.0  # share of pictures turned, slanted, stretched, thickened a little
+    redraw: float = 0.0  # share of pictures written a little differently; fades with the rate
     binarise: float = 0.0  # share of pictures whose pixels are drawn from Bernoulli(x)
     clip: float = 100.0  # largest norm of the gradient
     seed: int = 0
@@ -72,7 +72,7 @@ RECIPES = {
     "autoencoder": TrainConfig(epochs=15, lr=1e-3),
     "tiny": TrainConfig(epochs=40, lr=1e-3),
     "cvae": TrainConfig(epochs=25, lr=1e-3),
-    "flagship": TrainConfig(epochs=50, lr=3e-3, weight_decay=1e-2, lr_decay=0.5, binarise=0.2),
+    "flagship": TrainConfig(epochs=90, lr=3e-3, weight_decay=1e-2, redraw=0.7, binarise=0.2),
 }  # fmt: skip
 
 
@@ -257,7 +257,8 @@ def _batches(
         seed = ((config.seed * 1_009 + epoch) << 24) + i
         generator = torch.Generator().manual_seed(seed)
         batch = train[order[i * size : (i + 1) * size]]
-        x = data.jitter(data.as_floats(batch.images), config.jitter, generator)
+        share = config.redraw * config.rate(epoch * (len(train) // size) + i, len(train) // size) / config.lr
+        x = data.redrawn(data.as_floats(batch.images), share, generator)
         yield data.binarise(model.prepare(x), config.binarise, generator), batch.labels, seed
 
 
