@@ -4,20 +4,22 @@ const digitMorph = (window.digitMorph = { pads: {}, player: null, keep: null, mo
 
 (() => {
   const root = document.documentElement;
-  const BENCH = ["draw", "type"];
+  const BENCH = ["draw", "type", "upload"];
+  const TABS = [...BENCH, "explore", "compare", "how"];
 
   /* --- tabs: links to #draw, #type ...; the open one is an attribute of <html>, CSS does the rest --- */
 
   function open(tab) {
     root.dataset.tab = tab;
     root.toggleAttribute("data-bench", BENCH.includes(tab));
+    root.dispatchEvent(new CustomEvent("tab", { detail: tab })); // what is made on first sight listens
     for (const link of document.querySelectorAll("nav.tabs a")) {
       const here = link.hash === "#" + tab;
       here ? link.setAttribute("aria-current", "page") : link.removeAttribute("aria-current");
     }
   }
 
-  const known = (hash) => BENCH.includes(hash.slice(1));
+  const known = (hash) => TABS.includes(hash.slice(1));
   const recipe = () => (location.hash.startsWith("#m=") ? location.hash.slice(3) : "");
 
   function follow() {
