@@ -17,6 +17,7 @@ import pytest
 import torch
 
 from vae import data, digits, training, weights
+from vae.classifier import load_classifier
 from vae.model import VAE, build
 from vae.request import loaded
 
@@ -59,7 +60,7 @@ def small(pictures: data.Pictures, tmp_path_factory: pytest.TempPathFactory) -> 
     model = weights.load(out)
     x = data.as_floats(pictures.images)
     graph, typed = (x[:200], pictures.labels[:200]), (x[200:], pictures.labels[200:])
-    digits.build_bank(model, *graph, *typed, out / "bank.safetensors")
+    digits.build_bank(model, load_classifier("reader"), *graph, *typed, out / "bank.safetensors")
     return model
 
 

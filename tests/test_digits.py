@@ -88,7 +88,7 @@ def test_latents_that_carry_nothing_are_left_out_of_a_bank(pictures: Pictures, t
     weights.save(model, tmp_path / "m.safetensors")
     model = weights.load(tmp_path / "m.safetensors")
     x, labels = as_floats(pictures.images[:50]), pictures.labels[:50]
-    digits.build_bank(model, x, labels, x, labels, tmp_path / "bank.safetensors")
+    digits.build_bank(model, load_classifier("reader"), x, labels, x, labels, tmp_path / "bank.safetensors")
     assert weights.read_tensors(tmp_path / "bank.safetensors")[0]["used"].tolist() == [0, 2, 3]
     z = load_bank(model, tmp_path / "bank.safetensors").graph.z
     assert z[:, 1].eq(0).all()

@@ -1,4 +1,5 @@
 import importlib
+from dataclasses import replace
 from itertools import product
 
 import pytest
@@ -11,7 +12,7 @@ from vae.data import as_floats
 from vae.digits import bank_of
 from vae.errors import BadRequest
 from vae.model import VAE, build, reconstruction_nats
-from vae.morph import alike_in_ink, endpoints, put, refined, residual_weight
+from vae.morph import curve_between, endpoints, handwritten, ink_toll, put, refined, residual_weight
 
 module = importlib.import_module("vae.morph")  # `vae.morph` is the function
 PATHS = ["linear", "slerp", "handwritten", "auto"]
@@ -208,21 +209,40 @@ def test_refining_comes_nearer_and_never_further(small: VAE, stack) -> None:
 
 
 def test_a_handwritten_path_goes_by_its_own_two_classes(small: VAE, stack, monkeypatch) -> None:
-    bank, seen = bank_of(small), []
-    real = curves.handwritten
-    monkeypatch.setattr(curves, "handwritten", lambda a, b, nodes: seen.append(nodes) or real(a, b, nodes))
+    seen: list[int] = []
+    real = module.class_graph
+    monkeypatch.setattr(module, "class_graph", lambda bank, digit: seen.append(digit) or real(bank, digit))
     morph_sequence(small, [stack("3"), stack("8")], 3, "handwritten", labels=[[3], [8]])
-    rows = (seen[0][:, None] == bank.graph.z[None]).all(2).nonzero()[:, 1]
-    assert set(bank.graph.labels[rows].tolist()) == {3, 8}
+    assert set(seen) == {3, 8}
+    bank = bank_of(small)
+    nodes = real(bank, 3)[0].nodes @ bank.inverse
+    own = bank.graph.z[bank.graph.labels == 3]
+    torch.testing.assert_close(nodes, own, atol=1e-3, rtol=0)
 
 
-def test_alike_in_ink_keeps_the_range_or_the_nearest(monkeypatch: pytest.MonkeyPatch) -> None:
-    ink = torch.tensor([50.0, 95, 100, 120, 131, 300])
-    ends = torch.tensor([100.0, 120.0])
-    monkeypatch.setattr(module, "MIN_NODES", 1)
-    assert sorted(alike_in_ink(ink, ends).tolist()) == [1, 2, 3, 4]
-    monkeypatch.setattr(module, "MIN_NODES", 5)
-    assert sorted(alike_in_ink(ink, ends).tolist()) == [0, 1, 2, 3, 4]
+def test_a_handwritten_path_ends_exactly_at_its_latents(small: VAE, stack) -> None:
+    for target in ("3", "8"):
+        a, b = endpoints(small, [stack("3"), stack(target)], labels=[[3], [int(target)]])
+        curve = curve_between("handwritten", bank_of(small), a, 0, b, 0)
+        assert torch.equal(curve(torch.tensor([0.0, 1.0])), torch.cat([a.z, b.z]))
+
+
+def test_where_the_bank_knows_no_way_there_is_an_arc(small: VAE) -> None:
+    bank = bank_of(small)
+    z = bank.graph.z[[0, -1]]
+    none = replace(bank, crossings=bank.crossings[:0])
+    alpha = torch.linspace(0, 1, 5)
+    arc = curves.slerp(z[0], z[1])(alpha)
+    ink = torch.tensor([100.0, 100])
+    assert torch.equal(handwritten(none, (z[0], z[1]), (3, 8), ink)(alpha), arc)
+    assert not torch.equal(handwritten(bank, (z[0], z[1]), (3, 8), ink)(alpha), arc)
+
+
+def test_ink_beyond_the_two_ends_has_a_toll() -> None:
+    toll = ink_toll(torch.tensor([85.0, 95, 100, 120, 128, 200]), torch.tensor([120.0, 100]))
+    assert toll[[1, 2, 3, 4]].tolist() == [0, 0, 0, 0]
+    assert toll[0] == pytest.approx(1)
+    assert toll[5] > 10
 
 
 def test_the_residual_fades_within_its_span() -> None:

@@ -138,7 +138,7 @@ def bank_command(args: argparse.Namespace) -> None:
         kept = kept[digits.choose(pictures.labels[kept], count)]
         chosen.append((x[kept], pictures.labels[kept]))
     out = path.with_name("bank.safetensors")
-    digits.build_bank(model, *chosen[0], *chosen[1], out)
+    digits.build_bank(model, reader, *chosen[0], *chosen[1], out)
     graph, typed = (labels for _, labels in chosen)
     print(f"{out}: {len(graph)} training and {len(typed)} test codes, {out.stat().st_size / 1024:.0f} KiB")
 

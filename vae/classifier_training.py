@@ -27,7 +27,7 @@ COLUMNS = ("epoch", "seconds", "lr", "train_nats", "validation_nats", "validatio
 
 @dataclass(frozen=True)
 class ClassifierTraining(TrainConfig):
-    """How a classifier is trained: a TrainConfig (its VAE's settings unused) and what only classifiers need."""
+    """How a classifier is trained: a TrainConfig (much of it unused) and what only classifiers need."""
 
     jitter: float = 0.0  # share of pictures turned, slanted, stretched, thickened a little
     strength: float = 1.8  # of the jitter; see data.jitter

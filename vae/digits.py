@@ -13,16 +13,18 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from vae import weights
+from vae import crossings, paths, weights
 from vae.classifier import Classifier, probabilities
 from vae.errors import BadRequest, WeightsError
 from vae.model import VAE
 
 STYLES = ("slant", "pen", "height", "width")
 USED = 0.01  # variance of the means from which on a latent dimension carries something (Burda et al. 2015)
+MEASURED = 400  # codes at which the decoder's metric is taken
 LEGIBLE = 0.9  # certainty of the reader that a code of the bank draws its digit
 NUMBER = re.compile(r"[0-9]{1,4}", re.ASCII)
 
@@ -41,10 +43,43 @@ class Codes:
         return len(self.z)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Bank:
+    """Codes for paths and codes for typing; the decoder's `metric` `(D, D)`, by which paths are measured; and
+    the `crossings` `(M, 2)` from class to class, indices into `graph` (see vae.crossings)."""
+
     graph: Codes
     typed: Codes
+    metric: Tensor
+    crossings: Tensor
+
+    @functools.cached_property
+    def inverse(self) -> Tensor:
+        return torch.linalg.inv(self.metric.double()).float()
+
+    @functools.cached_property
+    def members(self) -> list[Tensor]:
+        """Which codes of `graph` are of each digit, in order."""
+        return [(self.graph.labels == digit).nonzero()[:, 0] for digit in range(10)]
+
+
+@functools.lru_cache(maxsize=64)
+def class_graph(bank: Bank, digit: int) -> tuple[paths.Graph, Tensor] | None:
+    """The graph of one digit's codes, in the decoder's metric, and their ink; None of fewer than two."""
+    own = bank.members[digit]
+    if len(own) < 2:
+        return None
+    return paths.neighbourhood(bank.graph.z[own] @ bank.metric), bank.graph.ink[own]
+
+
+@functools.lru_cache(maxsize=256)
+def crossings_between(bank: Bank, source: int, target: int) -> np.ndarray:
+    """The crossings from one digit to another as places in the graphs of the two, `(M, 2)`."""
+    low, high = min(source, target), max(source, target)
+    labels = bank.graph.labels[bank.crossings]
+    rows = bank.crossings[(labels[:, 0] == low) & (labels[:, 1] == high)]
+    places = [torch.searchsorted(bank.members[d], rows[:, k].contiguous()) for k, d in enumerate((low, high))]
+    return torch.stack(places if source == low else places[::-1], 1).numpy()
 
 
 def measure_style(x: Tensor) -> Tensor:
@@ -83,8 +118,9 @@ def legible(model: VAE, reader: Classifier, x: Tensor, labels: Tensor) -> Tensor
 
 
 def build_bank(
-    model: VAE, train: Tensor, train_labels: Tensor, test: Tensor, test_labels: Tensor, path: Path
-) -> None:
+    model: VAE, reader: Classifier, train: Tensor, train_labels: Tensor, test: Tensor, test_labels: Tensor,
+    path: Path,
+) -> None:  # fmt: skip
     """Encode digits `(N, 1, 28, 28)` and write the bank of a model that was loaded from its weights."""
     tensors: dict[str, Tensor] = {}
     for name, x, labels in (("graph", train, train_labels), ("typed", test, test_labels)):
@@ -93,6 +129,9 @@ def build_bank(
             pictures = torch.cat([model.decode(part) for part in z.split(500)])
         if name == "graph":
             tensors["used"] = used = (z.var(0) > USED).nonzero()[:, 0]
+            spread = torch.linspace(0, len(z) - 1, min(len(z), MEASURED)).long()  # over all classes
+            tensors["metric"] = metric = crossings.decoder_metric(model, z[spread])
+            tensors["crossings"] = crossings.choose_crossings(model, reader, z, labels, metric).short()
         measures = torch.cat([pictures.sum((1, 2, 3))[:, None], measure_style(pictures)], dim=1)
         tensors[f"{name}.labels"] = labels.to(torch.uint8)
         for what, values in (("z", z[:, used]), ("measures", measures)):
@@ -113,9 +152,18 @@ def load_bank(model: VAE, path: Path) -> Bank:
         )
     try:
         graph, typed = (_codes(model, tensors, name, path) for name in ("graph", "typed"))
+        metric, pairs = tensors["metric"], tensors["crossings"].long()
     except KeyError as error:
         raise WeightsError(f"{path} is no bank: {error} is missing") from error
-    return Bank(graph, typed)
+    if metric.shape != (model.config.latent_dim,) * 2 or not bool(torch.isfinite(metric).all()):
+        raise WeightsError(f"{path} is no bank of a model with {model.config.latent_dim} latents")
+    if (
+        pairs.ndim != 2
+        or pairs.shape[1] != 2
+        or (len(pairs) and not 0 <= pairs.min() <= pairs.max() < len(graph))
+    ):
+        raise WeightsError(f"{path} is no bank: its crossings lead nowhere")
+    return Bank(graph, typed, metric, pairs)
 
 
 def _codes(model: VAE, tensors: dict[str, Tensor], name: str, path: Path) -> Codes:

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from vae import paths
 from vae.classifier import load_classifier
-from vae.digits import Bank, bank_of
+from vae.digits import Bank, bank_of, class_graph, crossings_between
 from vae.errors import BadRequest
 from vae.model import VAE, reconstruction_nats
 from vae.pen import written
@@ -30,7 +30,8 @@ REFINE_STEPS = 3
 REFINE_RATE = 0.3
 RESIDUAL_SPAN = 0.2  # share of the path at each end over which the residual fades
 MAKING_ROOM = 0.65  # share of a leg in which digits step aside, or are written, for a number of other length
-MIN_NODES = 800  # of a pair's graph, however alike in ink
+INK_SLACK = 0.07  # share by which a path's digits may have less or more ink than its ends, free of toll
+INK_SCALE = 8.0  # pixels of ink beyond that, for a toll as high as the way itself
 
 
 @dataclass(frozen=True)
@@ -228,19 +229,35 @@ def curve_between(
         raise ValueError(f"there is no path '{path}'; choose one of {', '.join(get_args(PathName))}")
     if bank is None:
         raise BadRequest("The handwritten path needs the codes that only the shipped model has.")
-    codes = bank.graph
-    own = ((codes.labels == a.labels[k]) | (codes.labels == b.labels[m])).nonzero()[:, 0]
-    ink = torch.stack([a.pictures[k].sum(), b.pictures[m].sum()])
-    return paths.handwritten(z0, z1, codes.z[own[alike_in_ink(codes.ink[own], ink)]])
+    return handwritten(bank, (z0, z1), (int(a.labels[k]), int(b.labels[m])), torch.stack([
+        a.pictures[k].sum(), b.pictures[m].sum(),
+    ]))  # fmt: skip
 
 
-def alike_in_ink(ink: Tensor, ends: Tensor) -> Tensor:
-    """Indices of the digits with an amount of ink between the two ends' (a tenth more or less), or, of
-    few such, the MIN_NODES nearest to it: a path through them keeps its strokes' width."""
-    low, high = ends.min() * 0.9, ends.max() * 1.1
-    outside = torch.maximum(low - ink, ink - high).clamp_min(0)
-    count = max(int((outside == 0).sum()), min(MIN_NODES, len(ink)))
-    return outside.argsort(stable=True)[:count]
+def handwritten(bank: Bank, ends: tuple[Tensor, Tensor], digits: tuple[int, int], ink: Tensor) -> paths.Curve:
+    """From one latent to another by way of digits that people wrote, of these two classes and about as much
+    ink as the two ends have; a great arc where the bank knows no way."""
+    source, target = (class_graph(bank, digit) for digit in digits)
+    crossings = crossings_between(bank, *digits)
+    same = digits[0] == digits[1]
+    if source is None or target is None or not (same or len(crossings)):
+        return paths.slerp(*ends)
+    (here, ink_here), (there, ink_there) = source, target
+    z0, z1 = (z @ bank.metric for z in ends)
+    toll = ink_toll(ink_here, ink).numpy()
+    if same:
+        points = paths.within(z0, z1, here, toll)
+    else:
+        tolls = toll, ink_toll(ink_there, ink).numpy()
+        points = paths.across(z0, z1, (here, there), crossings, tolls)
+    return paths.polyline(torch.cat([ends[0][None], (points @ bank.inverse)[1:-1], ends[1][None]]))
+
+
+def ink_toll(ink: Tensor, ends: Tensor) -> Tensor:
+    """What it costs a path to pass digits whose `ink` `(N,)` is not between that of its two `ends`: so its
+    strokes keep their width."""
+    low, high = ends.min() * (1 - INK_SLACK), ends.max() * (1 + INK_SLACK)
+    return (torch.maximum(low - ink, ink - high).clamp_min(0) / INK_SCALE).square()
 
 
 def residual_weight(alpha: Tensor) -> Tensor:

@@ -6,7 +6,8 @@ Nothing here knows of models, files or pictures; latents are float32 tensors.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -18,7 +19,9 @@ Curve = Callable[[Tensor], Tensor]
 
 KNOTS = 33  # points of a handwritten path after resampling
 NEIGHBOURS = 12  # of each node in the graph
-NODES = 1500  # of the graph of one pair: what lies nearest to both ends
+POWER = 4.0  # of an edge's length, for its cost
+SMOOTHING = 60.0  # of its knots against their places
+HOLD = 30.0  # of a crossing, against 1 of any other knot
 
 
 def linear(z0: Tensor, z1: Tensor) -> Curve:
@@ -79,73 +82,110 @@ def arc_length(points: Tensor) -> Tensor:
     return torch.cat([steps.new_zeros(1), steps.cumsum(0)])
 
 
-def shortest_path(
-    z0: Tensor, z1: Tensor, nodes: Tensor, *, power: float = 4.0, neighbours: int = NEIGHBOURS
-) -> Tensor:
-    """The nodes `(M, D)` on the cheapest way from z0 to z1 over a graph of `nodes` `(N, D)`.
+@dataclass(frozen=True, eq=False)
+class Graph:
+    """Digits that people wrote: `nodes` `(N, D)`, each joined to its nearest others by edges from `start` to
+    `end` of `length`, `(E,)` each."""
 
-    Each node is joined to its nearest `neighbours`; an edge of length d costs d**power, so many
-    short steps between digits that people wrote are cheaper than a leap across empty space. The
-    shortest path on a neighbourhood graph approximates a geodesic of the data's manifold: Tenenbaum,
-    de Silva & Langford, Isomap, Science 290, 2000; for the latents of a VAE: Chen et al., 2019,
+    nodes: Tensor
+    start: np.ndarray
+    end: np.ndarray
+    length: np.ndarray
+
+
+def neighbourhood(nodes: Tensor, neighbours: int = NEIGHBOURS) -> Graph:
+    """The graph that joins each of `nodes` `(N, D)` to its nearest `neighbours`."""
+    distance = torch.cdist(nodes, nodes).fill_diagonal_(torch.inf)
+    near = distance.topk(min(neighbours, len(nodes) - 1), largest=False)
+    start = np.repeat(np.arange(len(nodes)), near.indices.shape[1])
+    return Graph(nodes, start, near.indices.numpy().ravel(), near.values.numpy().ravel())
+
+
+def ways_from(z: Tensor, graph: Graph, toll: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The cheapest way from `z` `(D,)` to every node: what it costs, and the node before (-1: z itself).
+
+    An edge of length d costs d**POWER, so many short steps between digits that people wrote are cheaper
+    than a leap across empty space, and more by the mean `toll` `(N,)` of its ends. The shortest path on a
+    neighbourhood graph approximates a geodesic of the data's manifold: Tenenbaum, de Silva & Langford,
+    Isomap, Science 290, 2000; for the latents of a VAE: Chen et al., 2019,
     https://arxiv.org/abs/1904.03990 ("Fast approximate geodesics for deep generative models").
-    Both ends are part of the result; where the graph has no way between them it is (z0, z1).
     """
-    points = torch.cat([z0[None], z1[None], nodes])
-    count = len(points)
-    distance = torch.cdist(points, points)
-    near = distance.topk(min(neighbours + 1, count), largest=False)
-    rows = np.repeat(np.arange(count), near.indices.shape[1])
-    costs = near.values.numpy().ravel() ** power + 1e-9  # SciPy takes a zero for "no edge"
-    graph = csr_array((costs, (rows, near.indices.numpy().ravel())), shape=(count, count))
-    _, before = dijkstra(graph, directed=False, indices=0, return_predecessors=True)
-    way = [1]
-    while way[-1] != 0:
-        if before[way[-1]] < 0:
-            return torch.stack([z0, z1])
+    count = len(graph.nodes)
+    away = torch.cdist(z[None], graph.nodes)[0]
+    near = away.topk(min(NEIGHBOURS, count), largest=False)
+    doors = near.indices.numpy()
+    start = np.concatenate([graph.start, np.full(len(doors), count)])
+    end = np.concatenate([graph.end, doors])
+    cost = np.concatenate([
+        graph.length**POWER * (1 + (toll[graph.start] + toll[graph.end]) / 2),
+        near.values.numpy() ** POWER * (1 + toll[doors]),
+    ])  # fmt: skip
+    edges = csr_array((cost + 1e-9, (start, end)), shape=(count + 1, count + 1))  # a zero would be no edge
+    total, before = dijkstra(edges, directed=False, indices=count, return_predecessors=True)
+    unreached = ~np.isfinite(total[:count])
+    before = np.where((before == count) | (before < 0), -1, before)[:count]
+    return np.where(unreached, away.numpy() ** POWER * (1 + toll), total[:count]), before
+
+
+def trace(before: np.ndarray, node: int) -> list[int]:
+    """The nodes on the way to `node`, itself the last."""
+    way = [node]
+    while before[way[-1]] >= 0:
         way.append(int(before[way[-1]]))
-    return points[way[::-1]]
+    return way[::-1]
 
 
-def smooth(points: Tensor, passes: int, knots: int = KNOTS) -> Tensor:
-    """`points` `(M, D)` resampled to `knots` even ones and smoothed by passes of (1/4, 1/2, 1/4); the ends
-    stay."""
-    points = polyline(points)(torch.linspace(0, 1, knots))
-    for _ in range(passes):
-        middle = 0.25 * points[:-2] + 0.5 * points[1:-1] + 0.25 * points[2:]
-        points = torch.cat([points[:1], middle, points[-1:]])
-    return points
+def smooth(
+    points: Tensor, pins: Sequence[int] = (), *, amount: float = SMOOTHING, hold: float = HOLD,
+    knots: int = KNOTS,
+) -> Tensor:  # fmt: skip
+    """`points` `(M, D)` resampled to `knots` even ones and smoothed; the two ends stay.
 
-
-def nearest_to_both(z0: Tensor, z1: Tensor, nodes: Tensor, count: int = NODES) -> Tensor:
-    """Indices of the `count` nodes with the smallest sum of distances to both ends (an ellipsoid)."""
-    if len(nodes) <= count:
-        return torch.arange(len(nodes))
-    total = torch.cdist(torch.stack([z0, z1]), nodes).sum(0)
-    return total.topk(count, largest=False).indices
-
-
-def attracted(points: Tensor, nodes: Tensor, count: int = 8, share: float = 0.5) -> Tensor:
-    """`points` `(M, D)`, all but the ends moved a `share` of the way to the mean of their `count` nearest
-    nodes: a step of mean shift, which brings a smoothed path back to where digits lie.
-
-    Comaniciu & Meer, Mean shift: a robust approach toward feature space analysis, 2002.
+    The q that minimises sum |q_k - p_k|^2 + amount * sum |q_k+1 - q_k|^2, a smoothing of Tikhonov's kind.
+    The knots nearest to the points numbered in `pins` are held there, `hold` times as firmly as others.
     """
-    near = torch.cdist(points[1:-1], nodes).topk(min(count, len(nodes)), largest=False).indices
-    return torch.cat([points[:1], torch.lerp(points[1:-1], nodes[near].mean(1), share), points[-1:]])
+    position = arc_length(points)
+    if position[-1] <= 0:
+        return points[:1].expand(knots, -1)
+    wanted = polyline(points)(torch.linspace(0, 1, knots)).double()
+    weight = torch.ones(knots, dtype=torch.float64)
+    for pin in pins:
+        knot = int((position[pin] / position[-1] * (knots - 1)).round())
+        wanted[knot], weight[knot] = points[pin].double(), hold
+    wanted[0], wanted[-1] = points[0].double(), points[-1].double()
+    weight[[0, -1]] = 1e9
+    step = torch.eye(knots, dtype=torch.float64).diff(dim=0)
+    smoothed = torch.linalg.solve(weight.diag() + amount * step.T @ step, weight[:, None] * wanted)
+    return torch.cat([points[:1], smoothed[1:-1].float(), points[-1:]])
 
 
-def handwritten(z0: Tensor, z1: Tensor, nodes: Tensor) -> Curve:
-    """From z0 to z1 by way of latents of digits that people wrote (`nodes` `(N, D)`): the shortest path
-    over their graph, smoothed so the motion is short, and drawn back to them so it stays plausible.
+def within(z0: Tensor, z1: Tensor, graph: Graph, toll: np.ndarray) -> Tensor:
+    """From z0 to z1 by way of the nodes of one class: smoothed points `(KNOTS, D)`."""
+    cost, before = ways_from(z0, graph, toll)
+    last = torch.cdist(z1[None], graph.nodes)[0].numpy() ** POWER * (1 + toll)
+    way = trace(before, int((cost + last).argmin()))
+    return smooth(torch.cat([z0[None], graph.nodes[way], z1[None]]))
 
-    The constants were chosen on pairs of validation images; see docs/experiments.md.
+
+def across(
+    z0: Tensor, z1: Tensor, graphs: tuple[Graph, Graph], crossings: np.ndarray,
+    tolls: tuple[np.ndarray, np.ndarray],
+) -> Tensor:  # fmt: skip
+    """From z0 in one class to z1 in another: smoothed points `(KNOTS, D)`.
+
+    By way of the nodes of the first class, over one of the `crossings` `(M, 2)` (a node of each), by way of
+    the nodes of the second, as is cheapest in all; and held to that crossing when it is smoothed. The
+    constants were chosen on pairs of validation images; see docs/experiments.md.
     """
-    nodes = nodes[nearest_to_both(z0, z1, nodes)]
-    points = smooth(shortest_path(z0, z1, nodes), passes=80)
-    for _ in range(2):
-        points = smooth(attracted(points, nodes), passes=30)
-    return polyline(points)
+    (cost0, before0), (cost1, before1) = (
+        ways_from(z, graph, toll) for z, graph, toll in zip((z0, z1), graphs, tolls, strict=True)
+    )
+    i, j = crossings.T
+    leap = (graphs[0].nodes[i] - graphs[1].nodes[j]).norm(dim=1).numpy() ** POWER
+    best = int((cost0[i] + leap * (1 + (tolls[0][i] + tolls[1][j]) / 2) + cost1[j]).argmin())
+    here, there = trace(before0, int(i[best])), trace(before1, int(j[best]))[::-1]
+    points = torch.cat([z0[None], graphs[0].nodes[here], graphs[1].nodes[there], z1[None]])
+    return smooth(points, pins=(len(here), len(here) + 1))
 
 
 def even_steps(picture_at: Callable[[Tensor], Tensor], spacing: Tensor, passes: int = 2) -> Tensor:

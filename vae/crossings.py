@@ -1,0 +1,82 @@
+"""Where one digit may turn into another: edges between the classes of a bank that show no third digit.
+
+Worked out once, when the bank is built, with all the time that a visitor has not.
+"""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import torch
+from torch import Tensor
+
+from vae.classifier import Classifier, probabilities
+from vae.model import VAE
+
+CANDIDATES = 500  # shortest edges of a pair of classes that are looked at
+KEPT = 150  # of them
+EACH = 3  # candidates at one digit, so that they do not all lie in one place
+BETWEEN = 9  # points looked at on an edge
+DIFFERENCE = 0.02  # in latents, on either side, for a derivative
+FLATTEST = 1e-3  # share of the steepest direction's stretch that any direction has at least
+
+
+@torch.inference_mode()
+def decoder_metric(model: VAE, z: Tensor) -> Tensor:
+    """The matrix `(D, D)` that makes distances of latents those of their pictures, on average.
+
+    The root of E[J^T J] over latents `z` `(N, D)`, J the decoder's Jacobian: the pullback metric of
+    Arvanitidis et al., Latent space oddity, 2018, https://arxiv.org/abs/1710.11379, taken as constant, so
+    that distances in `z @ metric` cost no more than others. Directions that draw nothing keep a little.
+    """
+    rows = []
+    for step in DIFFERENCE * torch.eye(z.shape[1]):
+        change = model.decode(z + step) - model.decode(z - step)
+        rows.append(change.flatten(1) / (2 * DIFFERENCE))
+    jacobian = torch.stack(rows, 2)  # (N, pixels, D)
+    values, vectors = torch.linalg.eigh((torch.einsum("npd,npe->de", jacobian, jacobian) / len(z)).double())
+    return ((vectors * values.clamp_min(FLATTEST * values[-1]).sqrt()) @ vectors.T).float()
+
+
+def choose_crossings(
+    model: VAE, reader: Classifier, z: Tensor, labels: Tensor, metric: Tensor, kept: int = KEPT
+) -> Tensor:
+    """Pairs of codes `(M, 2)`, indices into `z` `(N, D)`, the first of the lower class: for every two classes
+    the `kept` edges on which the reader is surest to see one of the two, and nothing else, all along."""
+    chosen = [torch.zeros(0, 2, dtype=torch.long)]
+    for a, b in combinations(labels.unique().tolist(), 2):
+        own = [(labels == label).nonzero()[:, 0] for label in (a, b)]
+        distance = torch.cdist(z[own[0]] @ metric, z[own[1]] @ metric)
+        edges = torch.stack([own[k][index] for k, index in enumerate(short_edges(distance))], 1)
+        doubt = edge_doubt(model, reader, z[edges], (a, b))
+        chosen.append(edges[doubt.argsort()[:kept]])
+    return torch.cat(chosen)
+
+
+def short_edges(distance: Tensor, count: int = CANDIDATES, each: int = EACH) -> tuple[Tensor, Tensor]:
+    """Rows and columns of the `count` smallest of `distance` `(N, M)`, at most `each` of a row or column."""
+    shortest = distance.flatten().topk(min(40 * count, distance.numel()), largest=False).indices
+    rows, columns = (shortest // distance.shape[1]).tolist(), (shortest % distance.shape[1]).tolist()
+    used = [[0] * n for n in distance.shape]
+    edges: list[tuple[int, int]] = []
+    for row, column in zip(rows, columns, strict=True):
+        if used[0][row] < each and used[1][column] < each and len(edges) < count:
+            used[0][row] += 1
+            used[1][column] += 1
+            edges.append((row, column))
+    found = torch.tensor(edges, dtype=torch.long).view(-1, 2)
+    return found[:, 0], found[:, 1]
+
+
+@torch.inference_mode()
+def edge_doubt(model: VAE, reader: Classifier, ends: Tensor, classes: tuple[int, int]) -> Tensor:
+    """How far the reader is, along edges `(E, 2, D)`, from seeing one of the two classes: `(E,)`.
+
+    The largest probability of any other digit, plus the mean lack of certainty.
+    """
+    alpha = torch.linspace(0, 1, BETWEEN + 2)[1:-1, None]
+    z = torch.lerp(ends[:, :1], ends[:, 1:], alpha)  # (E, BETWEEN, D)
+    parts = z.flatten(0, 1).split(500)
+    seen = torch.cat([probabilities(reader, model.decode(part)) for part in parts])
+    one_of_two = seen.view(len(ends), BETWEEN, -1)[..., list(classes)]
+    return (1 - one_of_two.sum(2)).amax(1) + (1 - one_of_two.amax(2)).mean(1)
