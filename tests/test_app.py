@@ -94,6 +94,37 @@ def test_what_is_wrong_is_said_in_a_sentence(client: Client, wrong: dict[str, An
     assert "Traceback" not in str(error.value) and "/" not in str(error.value)
 
 
+def test_a_picture_for_each_digit_makes_a_number(client: Client, drawings: Drawings) -> None:
+    one, seven = map(handle_file, drawings)
+    path, read = client.predict([one, seven], [seven, one], steps=4, size=64, api_name="/morph_images")
+    assert read["source"]["number"] == "17" and read["target"]["number"] == "71"
+    assert video_of(path) == (4, 128, 64)
+    for pictures in ([], [one] * 5):
+        with pytest.raises(gradio_client.exceptions.AppError, match=r"^[A-Z][^/]+[.]"):
+            client.predict(pictures, [one], api_name="/morph_images")
+
+
+def test_numbers_in_a_row_become_a_sequence(client: Client) -> None:
+    path, read = client.predict("10 9, 8", steps=5, hold=0.1, size=64, api_name="/morph_sequence")
+    assert video_of(path) == (2 * 4 + 1 + 3 * 3, 128, 64)
+    assert read["source"]["number"] == "10" and read["target"]["number"] == "8"
+
+
+@pytest.mark.parametrize(
+    ("numbers", "more", "sentence"),
+    [
+        ("7", {}, "two numbers or more"),
+        ("7 x", {}, "one to four digits"),
+        (" ".join("1" * 25), {}, "at most 24"),
+        (" ".join("1" * 24), {"steps": 240}, "fewer steps"),
+        ("1 2", {"hold": 9}, "between 0 and 3"),
+    ],
+)
+def test_a_wrong_sequence_is_said(client: Client, numbers: str, more: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(gradio_client.exceptions.AppError, match=sentence):
+        client.predict(numbers, **more, api_name="/morph_sequence")
+
+
 def test_a_blank_or_missing_drawing_is_said(
     client: Client, tmp_path: Path, drawings: tuple[Path, Path]
 ) -> None:
@@ -133,7 +164,9 @@ def test_two_clients_at_once_get_their_own(address: str, tmp_path: Path) -> None
 def test_only_what_is_meant_as_an_endpoint_is_one(client: Client) -> None:
     described = client.view_api(return_format="dict", print_info=False)
     assert isinstance(described, dict)
-    assert set(described["named_endpoints"]) == {"/morph_numbers", "/morph_drawings"}
+    assert set(described["named_endpoints"]) == {
+        "/morph_numbers", "/morph_drawings", "/morph_images", "/morph_sequence",
+    }  # fmt: skip
     assert not described["unnamed_endpoints"]
 
 

@@ -31,7 +31,7 @@ from vae.digits import bank_of
 from vae.errors import WeightsError
 from vae.model import PRESETS, VAE, reconstruction_nats, sample_posterior
 from vae.morph import PathName, Speed, drawn, morph
-from vae.scoreboard import Method, Reals, Row, choose_pairs, frechet_distance, judged, scoreboard
+from vae.scoreboard import Method, Pairs, Reals, Row, choose_pairs, frechet_distance, judged, scoreboard
 from vae.training import elbo_terms
 
 ACTIVE = 0.01  # variance of the posterior mean over the data, above which a unit is active (Burda et al.)
@@ -50,10 +50,13 @@ class Extent:
     reals: int = 10_000  # of the manifold of real digits
     pairs: int = 500
     seeds: int = 3
+    drawn: int = 300  # pairs of real drawings
 
 
 WHOLE = Extent()
-QUICK = Extent(images=2_000, binarised=60, importance=200, samples=1_000, reals=5_000, pairs=60, seeds=1)
+QUICK = Extent(
+    images=2_000, binarised=60, importance=200, samples=1_000, reals=5_000, pairs=60, seeds=1, drawn=40
+)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -85,10 +88,15 @@ def evaluate(
     digits = splits.test if split == "test" else splits.validation
     pairs = [choose_pairs(digits, extent.pairs, seed) for seed in range(extent.seeds)]
     seen, _ = judged(judge, data.as_floats(splits.test.images[: extent.samples]))
+    methods = methods_of(loaded)
+    paths = scoreboard(methods, pairs, judge, reals)
+    drawings = drawn_pairs(extent.drawn)
+    flagship = {name: method for name, method in methods.items() if name.startswith("flagship")}
     tables = {
         "models": rows,
         "published": report.PUBLISHED,
-        "paths": scoreboard(methods_of(loaded), pairs, judge, reals),
+        "paths": paths,
+        "drawings": scoreboard(flagship, [drawings], judge, reals) if drawings and flagship else None,
         "settings": {
             **vars(extent), "split": split, "noise": NOISE, "threads": torch.get_num_threads(),
             "frechet_of_test_digits": frechet_distance(seen, reals.features),
@@ -204,18 +212,31 @@ def sampled_features(model: VAE, count: int, judge: Classifier, batch: int = 500
     return torch.cat(features)
 
 
-def sketches_kept(model: VAE, judge: Classifier) -> float | None:
-    """Share of the drawings in DIGIT_MORPH_SKETCHES (LABEL_NUMBER.png) that the judge reads as their label
-    after encoding and decoding; None without that folder."""
-    if not (folder := os.environ.get("DIGIT_MORPH_SKETCHES")):
+def drawings() -> tuple[Tensor, Tensor] | None:
+    """The drawings in DIGIT_MORPH_SKETCHES (LABEL_NUMBER.png) as they are read, `(N, 1, 28, 28)`, and what
+    they are; None without that folder."""
+    files = sorted(Path(os.environ.get("DIGIT_MORPH_SKETCHES") or "/nowhere").glob("[0-9]_*.png"))
+    if not files:
         return None
     from vae.sketch import read_digits
 
-    files = sorted(Path(folder).glob("[0-9]_*.png"))
-    if not files:
-        return None
     x = torch.cat([read_digits(path)[:1] for path in files])
-    y = torch.tensor([int(path.name[0]) for path in files])
+    return x, torch.tensor([int(path.name[0]) for path in files])
+
+
+def drawn_pairs(count: int) -> Pairs | None:
+    """`count` pairs of drawings of different digits."""
+    if (found := drawings()) is None:
+        return None
+    x, labels = found
+    return choose_pairs(data.Pictures((x * 255).round().to(torch.uint8), labels), count, seed=0)
+
+
+def sketches_kept(model: VAE, judge: Classifier) -> float | None:
+    """Share of the drawings that the judge reads as their label after encoding and decoding."""
+    if (found := drawings()) is None:
+        return None
+    x, y = found
     given = y if model.config.classes else None
     mu, _ = model.encode(model.prepare(x), given)
     return float((judged(judge, drawn(model, mu, given))[1].argmax(1) == y).double().mean())

@@ -116,7 +116,20 @@ def markdown(tables: dict[str, Any]) -> str:
         f"the middle half against {made['reals']:,} training digits, in the judge's features; ± is the "
         "precision's, half of highest less lowest over the seeds.",
         table(tables["paths"], PATH_COLUMNS),
+        *drawn_part(tables),
     ])  # fmt: skip
+
+
+def drawn_part(tables: dict[str, Any]) -> list[str]:
+    if not tables.get("drawings"):
+        return []
+    return [
+        "# Paths between drawings",
+        f"{tables['settings']['drawn']} pairs of drawings of different digits, made with a mouse and seen "
+        "in no training; all else as above. Drawings are fewer and of few hands, so their features lie in "
+        "fewer places: compare rows.",
+        table(tables["drawings"], PATH_COLUMNS),
+    ]
 
 
 def write(tables: dict[str, Any], out: Path) -> None:

@@ -32,6 +32,7 @@ or bytes) of one to four digits, or a list of pictures of one digit each."""
 MOST_PLACES = 4
 SIZES = (56, 1024)
 MOST_NUMBERS = 24
+MOST_FRAMES = 2400  # of a sequence, so that no request keeps the others waiting for long
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,6 +101,12 @@ class MorphRequest:
         settle("via", tuple(self.via))
         if len(self.via) + 2 > MOST_NUMBERS:
             raise BadRequest(f"A sequence can have at most {MOST_NUMBERS} numbers.")
+        frames = (self.steps - 1) * (len(self.via) + 1) + 1
+        frames += round(self.hold * self.fps) * len(self.sides)
+        if frames > MOST_FRAMES:
+            raise BadRequest(
+                f"This would take {frames} frames, and {MOST_FRAMES} is the most: choose fewer steps."
+            )
         for side in self.sides:
             if isinstance(side, str):
                 check_number(side)

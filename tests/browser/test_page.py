@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 
 pytestmark = pytest.mark.browser
 
@@ -131,6 +131,59 @@ def test_typing_needs_no_mouse(open_page: Open) -> None:
     assert numbers(morph) == ["5", "6"]
 
 
+def test_a_countdown_goes_by_way_of_the_others(open_page: Open) -> None:
+    page = open_page("#type")
+    morph = after(page, lambda: page.click("#countdown"))
+    assert numbers(morph) == [str(n) for n in range(10, -1, -1)]
+    assert page.input_value("#via input") == "9 8 7 6 5 4 3 2 1"
+    seen = [found[0] for found in morph["ribbon"][-1] if found]
+    assert seen[0] == 9
+    assert set(seen) == set(range(10))
+    assert None in morph["ribbon"][-1]  # where the ten becomes a nine, digits move
+    assert_playing(page)
+    back = after(page, lambda: page.click("#swap"))
+    assert numbers(back) == [str(n) for n in range(11)]
+
+
+def test_uploaded_pictures_become_a_playing_video(open_page: Open, tmp_path: Path) -> None:
+    page = open_page("#upload")
+    for name, points in (("one", [(150, 40), (140, 250)]), ("seven", [(90, 60), (200, 60), (130, 250)])):
+        image = Image.new("RGB", (2000, 2000), "white")
+        ImageDraw.Draw(image).line(
+            [(6 * x, 6 * y) for x, y in points], fill=(20, 20, 90), width=130, joint="curve"
+        )
+        image.save(tmp_path / f"{name}.jpg")
+    page.set_input_files("#files-source", [tmp_path / "one.jpg", tmp_path / "seven.jpg"])
+    page.set_input_files("#files-target", tmp_path / "seven.jpg")
+    page.wait_for_function(
+        "digitMorph.uploads.source.pictures.length && digitMorph.uploads.target.pictures.length"
+    )
+    assert page.locator("#upload-source .shots img").count() == 2
+    morph = after(page, lambda: page.click("#morph"))
+    assert numbers(morph) == ["17", "7"]
+    assert_playing(page)
+    swapped = after(page, lambda: page.click("#swap"))
+    assert numbers(swapped) == ["7", "17"]
+
+
+def test_an_example_is_a_photo_that_can_be_read(open_page: Open) -> None:
+    page = open_page("#upload", phone=True)
+    for side in ("source", "target"):
+        page.click(f"#upload-{side} [data-tool=example]")
+    morph = after(page, lambda: page.click("#morph"))
+    assert [len(side["digits"]) for side in morph["sides"]] == [2, 2]
+    assert no_overflow(page)
+
+
+def test_a_missing_or_broken_upload_is_said(open_page: Open, tmp_path: Path) -> None:
+    page = open_page("#upload")
+    page.click("#morph")
+    page.wait_for_function("document.querySelector('.fault').textContent.includes('Choose a picture')")
+    (tmp_path / "no.png").write_bytes(b"no picture")
+    page.set_input_files("#files-source", tmp_path / "no.png")
+    page.wait_for_function("document.querySelector('.fault').textContent.includes('cannot open')")
+
+
 def test_another_handwriting_swap_and_random(open_page: Open) -> None:
     page = open_page("#type")
     first = after(page, lambda: page.click("#morph"))
@@ -199,7 +252,7 @@ def test_a_failure_of_the_server_is_said_and_the_next_morph_works(open_page: Ope
             const asked = digitMorph.asked;
             digitMorph.asked = (...values) => {
                 digitMorph.asked = asked;
-                return asked(...values).with(5, "no seed");
+                return asked(...values).with(6, "no seed");
             };
         }"""
     )

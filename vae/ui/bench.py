@@ -9,7 +9,7 @@ import gradio as gr
 
 from vae.model import VAE
 from vae.request import MorphRequest, Side
-from vae.ui import draw, keep, typed
+from vae.ui import draw, keep, typed, upload
 from vae.ui.options import HOLD, chosen, options
 from vae.ui.player import player, shown
 from vae.ui.words import sentence
@@ -25,12 +25,14 @@ def bench(model: VAE | None) -> None:
     with gr.Row(elem_id="bench"):
         with gr.Column(elem_id="source", min_width=0):
             pad_source = draw.pad("source", "first")
+            upload.zone("source", "first")
             type_source = typed.number("source", "32")
             reading("source")
         with gr.Column(elem_id="stage", min_width=0):
             stage = player(shown(OPENING, model))
         with gr.Column(elem_id="target", min_width=0):
             pad_target = draw.pad("target", "second")
+            upload.zone("target", "second")
             type_target = typed.number("target", "41")
             reading("target")
         with gr.Column(elem_id="actions", min_width=0):
@@ -39,12 +41,13 @@ def bench(model: VAE | None) -> None:
                 swap = gr.Button("Swap", elem_classes=["quiet"], elem_id="swap", min_width=0)
                 go = gr.Button("Morph", variant="primary", elem_id="morph", min_width=0)
                 random = gr.Button("Random", elem_classes=["quiet"], elem_id="random", min_width=0)
+            via, countdown = typed.by_way()
             seed, another = typed.handwriting()
     row = keep.keep_row()
     controls = options()
     file = gr.File(visible="hidden", elem_id="file")
 
-    numbers = [type_source, type_target]
+    numbers = [type_source, type_target, via]
     by_hand, after = (f"(...values) => digitMorph.asked(values, {it})" for it in ("true", "false"))
     inputs = [stage, pad_source, pad_target, *numbers, seed, *controls]
     made = [
@@ -56,9 +59,10 @@ def bench(model: VAE | None) -> None:
         ),
     ]  # fmt: skip
     for change, outs, js in (
-        (another, [seed], "(source, target, seed) => (Number(seed) + 1) % 2147483648"),
-        (swap, numbers, "(source, target) => digitMorph.swapped(source, target)"),
-        (random, numbers, "(source, target) => digitMorph.random(source, target)"),
+        (another, [seed], "(source, target, via, seed) => (Number(seed) + 1) % 2147483648"),
+        (swap, numbers, "(...numbers) => digitMorph.swapped(numbers)"),
+        (random, numbers, "(...numbers) => digitMorph.random(numbers)"),
+        (countdown, [*numbers, controls[0]], "() => ['10', '0', '9 8 7 6 5 4 3 2 1', 24]"),
     ):
         changed = change.click(None, [*numbers, seed], outs, js=js, api_visibility="private")
         made.append(changed.then(answer(model), inputs, stage, js=after, **PRIVATE))
@@ -80,16 +84,19 @@ def plain(html: str) -> gr.HTML:
     return gr.HTML(html_template=html, js_on_load=None, apply_default_css=False)
 
 
-def wanted(mode: Any, drawn_source: Any, drawn_target: Any, typed_source: Any, typed_target: Any,
+def wanted(mode: Any, source: Any, target: Any, typed_source: Any, typed_target: Any, via: Any,
            seed: Any, *controls: Any) -> MorphRequest:  # fmt: skip
-    """The request that the bench's values make."""
-    source: Side
-    target: Side
+    """The request that the bench's values make; `source` and `target` are drawings or uploaded pictures."""
+    first: Side
+    last: Side
+    between: tuple[Side, ...] = ()
     if mode == "draw":
-        source, target = draw.drawing(drawn_source), draw.drawing(drawn_target)
+        first, last = draw.drawing(source), draw.drawing(target)
+    elif mode == "upload":
+        first, last = upload.pictures(source), upload.pictures(target)
     else:
-        source, target = typed.typed(typed_source), typed.typed(typed_target)
-    return MorphRequest(source, target, seed=seed, **chosen(controls))
+        first, last, between = typed.typed(typed_source), typed.typed(typed_target), typed.listed(via)
+    return MorphRequest(first, last, via=between, seed=seed, **chosen(controls))
 
 
 def answer(model: VAE | None) -> Callable[..., Any]:

@@ -11,17 +11,18 @@ from typing import Any
 
 import gradio as gr
 
-from vae.errors import EmptyDrawing
+from vae.errors import BadRequest, EmptyDrawing
 from vae.model import VAE
 from vae.request import MorphRequest, MorphResult, Side, produce
 from vae.ui import outputs
+from vae.ui.typed import listed
 from vae.ui.words import plain_errors
 
 Answer = tuple[str, dict[str, Any]]
 
 
 def endpoints(model: VAE | None) -> None:
-    """Declare `/morph_numbers` and `/morph_drawings`."""
+    """Declare `/morph_numbers`, `/morph_drawings`, `/morph_images` and `/morph_sequence`."""
 
     def morph_numbers(
         source: str, target: str, steps: float = 60, seed: float = 0, path: str = "auto",
@@ -83,13 +84,81 @@ def endpoints(model: VAE | None) -> None:
                 style=style, playback=playback,
             )  # fmt: skip
 
+    def morph_images(
+        source: list[bytes] | None, target: list[bytes] | None, steps: float = 60, path: str = "auto",
+        speed: str = "constant", fps: float = 30, size: float = 512, style: str = "ink",
+        playback: str = "once", format: str = "mp4",
+    ) -> Answer:  # fmt: skip
+        """Turn one number into another, each given as pictures of its digits, as a short video.
+
+        Args:
+            source: one to four pictures, one for each digit of the number to start from, left to right;
+                a single picture may show the whole number. PNG, JPEG, WebP, BMP or GIF.
+            target: the pictures of the number to end with.
+            steps: how many frames, first and last included; a whole number, 2 to 240.
+            path: the way through the latent space: "auto", "linear", "slerp" or "handwritten".
+            speed: "constant", "eased" or "raw".
+            fps: frames a second, 1 to 60.
+            size: height of the picture in pixels, 56 to 1024.
+            style: "ink", "pixels" or "chalk".
+            playback: "once" or "bounce" (there and back).
+            format: "mp4", "avi", "webm", "gif", "webp", "png" (a filmstrip) or "zip" (the frames).
+
+        Returns:
+            The file, and as JSON what each number was read as and how sure the reader is of each digit.
+        """
+        with plain_errors():
+            if not source or not target:
+                raise EmptyDrawing("Send a picture of a number for both source and target.")
+            return finished(
+                model, source, target, format, steps=steps, path=path, speed=speed, fps=fps, size=size,
+                style=style, playback=playback,
+            )  # fmt: skip
+
+    def morph_sequence(
+        numbers: str, steps: float = 30, seed: float = 0, hold: float = 0.3, path: str = "auto",
+        speed: str = "constant", fps: float = 30, size: float = 512, style: str = "ink",
+        playback: str = "once", format: str = "mp4",
+    ) -> Answer:  # fmt: skip
+        """Turn a typed number into the next, and that into the next: a countdown, say, as a short video.
+
+        Args:
+            numbers: two to twenty-four numbers of one to four digits, separated by spaces, such as
+                "10 9 8 7 6 5 4 3 2 1 0".
+            steps: frames from each number to the next, both included; a whole number, 2 to 240.
+            seed: whose handwriting the digits are in; the same seed gives the same video.
+            hold: how long each number stands still, in seconds, 0 to 3.
+            path: the way through the latent space: "auto", "linear", "slerp" or "handwritten".
+            speed: "constant", "eased" or "raw".
+            fps: frames a second, 1 to 60.
+            size: height of the picture in pixels, 56 to 1024.
+            style: "ink", "pixels" or "chalk".
+            playback: "once" or "bounce" (there and back).
+            format: "mp4", "avi", "webm", "gif", "webp", "png" (a filmstrip) or "zip" (the frames).
+
+        Returns:
+            The file, and as JSON what the first and the last number were read as.
+        """
+        with plain_errors():
+            given = listed(numbers)
+            if len(given) < 2:
+                raise BadRequest("Give two numbers or more, such as 10 9 8 7.")
+            return finished(
+                model, given[0], given[-1], format, via=given[1:-1], steps=steps, seed=seed, hold=hold,
+                path=path, speed=speed, fps=fps, size=size, style=style, playback=playback,
+            )  # fmt: skip
+
     with gr.Row(visible=False):
         numbers = [gr.Textbox(label="source"), gr.Textbox(label="target")]
         pictures = [gr.File(type="binary", label=name) for name in ("source", "target")]
-        steps, seed, fps, size = (
+        lists = [gr.File(type="binary", file_count="multiple", label=name) for name in ("source", "target")]
+        sequence = gr.Textbox(label="numbers")
+        steps, legs, seed, hold, fps, size = (
             gr.Number(value, label=name)
-            for name, value in (("steps", 60), ("seed", 0), ("fps", 30), ("size", 512))
-        )
+            for name, value in (
+                ("steps", 60), ("steps", 30), ("seed", 0), ("hold", 0.3), ("fps", 30), ("size", 512),
+            )
+        )  # fmt: skip
         path, speed, style, playback, format = (
             gr.Textbox(value, label=name)
             for name, value in (
@@ -101,6 +170,8 @@ def endpoints(model: VAE | None) -> None:
         answer = [gr.File(label="file"), gr.JSON(label="reading")]
         declare(morph_numbers, [*numbers, steps, seed, path, speed, *shared], answer)
         declare(morph_drawings, [*pictures, steps, path, speed, *shared], answer)
+        declare(morph_images, [*lists, steps, path, speed, *shared], answer)
+        declare(morph_sequence, [sequence, legs, seed, hold, path, speed, *shared], answer)
 
 
 def declare(function: Callable[..., Answer], inputs: list[Any], answer: list[Any]) -> None:

@@ -12,7 +12,7 @@ import gradio as gr
 from gradio.themes.utils.colors import Color
 
 STATIC = Path(__file__).parent / "static"
-SCRIPTS = ("page.js", "strokes.js", "pad.js", "player.js")
+SCRIPTS = ("page.js", "strokes.js", "pad.js", "upload.js", "player.js")
 
 SANS = ("ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Roboto", "Liberation Sans", "sans-serif")
 MONO = ("ui-monospace", "Consolas", "Liberation Mono", "monospace")

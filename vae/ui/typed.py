@@ -30,6 +30,22 @@ def handwriting() -> tuple[gr.Number, gr.Button]:
     return seed, another
 
 
+def by_way() -> tuple[gr.Textbox, gr.Button]:
+    """The numbers in between, and the button that fills a countdown in."""
+    with gr.Row(elem_classes=["for-type", "by-way"]):
+        via = gr.Textbox(
+            "", label="By way of", placeholder="other numbers, if you like: 17 8", max_lines=1, elem_id="via",
+            html_attributes=gr.InputHTMLAttributes(autocomplete="off", spellcheck=False, enterkeyhint="go"),
+        )  # fmt: skip
+        countdown = gr.Button("Countdown", elem_id="countdown", elem_classes=["quiet"])
+    return via, countdown
+
+
+def listed(sent: Any) -> tuple[str, ...]:
+    """Numbers separated by spaces or commas. `MorphRequest` checks each."""
+    return tuple(sent.replace(",", " ").split()) if isinstance(sent, str) else ()
+
+
 def typed(sent: Any) -> str:
     """A number from its field; spaces around it are forgiven. `MorphRequest` checks the rest."""
     if not isinstance(sent, str) or not sent.strip():

@@ -86,30 +86,35 @@ const digitMorph = (window.digitMorph = { pads: {}, player: null, keep: null, mo
   /* What the server gets: the open tab and the drawings in place of the first three values. After Swap or
      Random, pads that are not both drawn on ask for nothing. */
   digitMorph.asked = ([, , , ...rest], byHand) => {
-    const drawings = [digitMorph.pads.source.picture(), digitMorph.pads.target.picture()];
-    const idle = !byHand && root.dataset.tab === "draw" && drawings.includes(null);
+    const { pads, uploads } = digitMorph;
+    const drawings = ["source", "target"].map((side) =>
+      root.dataset.tab === "upload" ? uploads[side].pictures : pads[side].picture(),
+    );
+    const idle = !byHand && root.dataset.tab !== "type" && drawings.some((drawing) => !drawing?.length);
     busy(!idle);
     document.querySelector(".fault").textContent = "";
     return [idle ? "idle" : root.dataset.tab, ...drawings, ...rest];
   };
 
-  digitMorph.swapped = (source, target) => {
-    const { pads } = digitMorph;
-    if (root.dataset.tab === "type") return [target, source];
-    const strokes = pads.source.strokes;
-    pads.source.set(pads.target.strokes);
-    pads.target.set(strokes);
-    return [source, target];
+  digitMorph.swapped = ([source, target, via]) => {
+    const { pads, uploads } = digitMorph;
+    if (root.dataset.tab === "type") return [target, source, via.trim().split(/[\s,]+/).reverse().join(" ")];
+    const [one, other] = root.dataset.tab === "upload" ? [uploads.source, uploads.target] : [pads.source, pads.target];
+    const held = one.strokes ?? one.pictures;
+    one.set(other.strokes ?? other.pictures);
+    other.set(held);
+    return [source, target, via];
   };
 
-  digitMorph.random = (source, target) => {
+  digitMorph.random = ([source, target, via]) => {
     const one = digitMorph.anyNumber();
     let other = one;
     while (other === one) other = digitMorph.anyNumber(one.length);
-    if (root.dataset.tab === "type") return [one, other];
-    digitMorph.pads.source.write(one);
-    digitMorph.pads.target.write(other);
-    return [source, target];
+    if (root.dataset.tab === "type") return [one, other, ""];
+    const places = root.dataset.tab === "upload" ? digitMorph.uploads : digitMorph.pads;
+    places.source.write(one);
+    places.target.write(other);
+    return [source, target, via];
   };
 
   digitMorph.arrived = (morph) => {

@@ -40,7 +40,7 @@
       this.url = URL.createObjectURL(new Blob([digitMorph.bytes(morph.video)], { type: "video/mp4" }));
       this.film.dataset.style = this.strip.dataset.style = morph.style;
       this.strip.src = morph.strip;
-      this.caption.textContent = morph.sides.map((side) => side.number).join(" becomes ");
+      this.caption.textContent = caption(morph.sides.map((side) => side.number));
       this.track.setAttribute("aria-valuemax", this.inner + 1);
       this.tell();
       this.video.src = this.url;
@@ -72,7 +72,7 @@
       this.marked = position;
       this.marker.style.left = `${(100 * position) / this.inner}%`;
       this.track.setAttribute("aria-valuenow", position + 1);
-      const seen = this.morph.ribbon.map((place) => place[position][0]).join("");
+      const seen = this.morph.ribbon.map((place) => place[position]?.[0] ?? "").join("");
       this.track.setAttribute("aria-valuetext", `frame ${position + 1}` + (seen && `, seen as ${seen}`));
     }
 
@@ -118,7 +118,7 @@
       this.ribbon.replaceChildren(
         ...ribbon.map((place, row) => {
           const path = document.createElementNS(SVG, "path");
-          const hill = place.map(([, sure], i) => `L${i} ${(row + 1 - 0.88 * sure).toFixed(3)}`).join("");
+          const hill = place.map((seen, i) => `L${i} ${(row + 1 - 0.88 * (seen?.[1] ?? 0)).toFixed(3)}`).join("");
           path.setAttribute("d", `M0 ${row + 1}${hill}L${last} ${row + 1}Z`);
           return path;
         }),
@@ -138,15 +138,19 @@
     }
   }
 
+  const caption = (numbers) =>
+    numbers.length < 4 ? numbers.join(" becomes ") : `${numbers[0]} to ${numbers.at(-1)}, by way of ${numbers.length - 2} more`;
+
   /* Frames that read as the same digit, together; a run of few frames has no room for a label. */
   function runs(place) {
     const found = [];
-    place.forEach(([digit, sure], i) => {
+    place.forEach((seen, i) => {
+      const [digit, sure] = seen ?? [null, 0];
       const run = found.at(-1);
       if (run?.digit === digit) Object.assign(run, { end: i, sure: Math.max(run.sure, sure) });
       else found.push({ digit, start: i, end: i, sure });
     });
-    return found.filter(({ start, end }) => end - start >= place.length / 20);
+    return found.filter(({ digit, start, end }) => digit !== null && end - start >= place.length / 30);
   }
 
   digitMorph.mountPlayer = (element, morph) => {
