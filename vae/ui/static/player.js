@@ -139,6 +139,7 @@
   }
 
   /* Frames that read as the same digit, together; a run of few frames has no room for a label. */
+  digitMorph.runs = runs;
   function runs(place) {
     const found = [];
     place.forEach(([digit, sure], i) => {
