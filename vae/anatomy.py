@@ -31,8 +31,8 @@ class Posterior(NamedTuple):
 
 
 class Plane(NamedTuple):
-    """A flat view of the latent space through both ends: the path `(T, 2)`, the straight line's ends
-    `(2, 2)`, and codes of digits that people wrote `(M, 2)` with their classes `(M,)`; none without a bank."""
+    """A flat view of the latent space: the path `(T, 2)`, the straight line's ends `(2, 2)`, and codes of
+    digits that people wrote `(M, 2)` with their classes `(M,)`; none without a bank."""
 
     path: Tensor
     line: Tensor
@@ -58,9 +58,15 @@ def take_apart(
 ) -> Anatomy:  # fmt: skip
     """How the digit `source` `(1, 1, 28, 28)` of class `labels[0]` turns into `target`, of `labels[1]`."""
     way = journey(model, source, target, steps, path, labels)
-    ends = (posterior(model, x, y) for x, y in zip((source, target), labels, strict=True))
     bank = bank_of(model)
-    return Anatomy(*ends, way.alpha, way.z, way.frames, plane_of(way.z, bank and bank.graph, labels))
+    return Anatomy(
+        posterior(model, source, labels[0]),
+        posterior(model, target, labels[1]),
+        way.alpha,
+        way.z,
+        way.frames,
+        plane_of(way.z, bank.graph if bank else None, labels),
+    )
 
 
 @torch.inference_mode()
@@ -69,8 +75,8 @@ def posterior(model: VAE, x: Tensor, label: int) -> Posterior:
     x = model.prepare(x)
     y = torch.tensor([label]) if model.config.classes else None
     mu, logvar = model.encode(x, y)
-    many = [part.expand(DRAWS, -1) for part in (mu, logvar)]
-    z = sample_posterior(*many, torch.Generator().manual_seed(0))
+    generator = torch.Generator().manual_seed(0)
+    z = sample_posterior(mu.expand(DRAWS, -1), logvar.expand(DRAWS, -1), generator)
     logits = model.decode_logits(z, None if y is None else y.expand(DRAWS))
     reconstruction = reconstruction_nats(logits, x.expand_as(logits)).mean()
     kl = kl_nats(mu, logvar).sum() if model.config.variational else torch.zeros(())

@@ -19,7 +19,7 @@ from torch import Tensor
 from vae import render
 from vae.errors import WeightsError
 from vae.model import VAE, reconstruction_nats
-from vae.morph import SIDE, PathName, morph_sequence
+from vae.morph import SIDE, PathName, Speed, morph_sequence
 from vae.render import Picture
 from vae.request import Reading, loaded
 
@@ -88,9 +88,9 @@ def line_up(source: Reading, target: Reading, steps: int = STEPS) -> list[Panel]
     stacks = [source.pictures, target.pictures]
     for entry in LINEUP:
         if entry.preset is None:
-            panels.append(Panel(entry, crossfade(*stacks, steps)))
+            panels.append(Panel(entry, crossfade(source.pictures, target.pictures, steps)))
         elif entry.preset in models:
-            speed = "raw" if entry.classic else "constant"
+            speed: Speed = "raw" if entry.classic else "constant"
             frames = morph_sequence(
                 models[entry.preset], stacks, steps, entry.path, speed, not entry.classic,
                 labels=[classes_of(source), classes_of(target)],

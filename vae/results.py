@@ -21,7 +21,7 @@ class Epoch(NamedTuple):
 
 
 def evaluation(path: Path = EVALUATION) -> dict[str, Any]:
-    """The tables `models`, `paths`, `published` and the `settings` of an evaluation; empty ones without it."""
+    """The tables `models`, `paths`, `published` and the `settings` of an evaluation; empty without it."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -36,7 +36,7 @@ def row_of(rows: list[dict[str, Any]], column: str, name: str) -> dict[str, Any]
 
 
 def curves(folder: Path = TRAINING) -> dict[str, list[Epoch]]:
-    """The loss of every training in `folder`, by preset, epoch after epoch; a file that is none is left out."""
+    """The loss of every training in `folder`, by preset, epoch by epoch; a file that is none is left out."""
     found = {}
     for path in sorted(folder.glob("*.csv")):
         try:

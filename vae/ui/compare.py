@@ -13,9 +13,7 @@ from torch import Tensor
 
 from vae import video
 from vae.classifier import load_classifier, probabilities
-from vae.lineup import (
-    LINEUP, Entry, Panel, classes_of, labelled_grid, line_up, rebuilt, shipped,
-)  # fmt: skip
+from vae.lineup import LINEUP, Entry, Panel, classes_of, labelled_grid, line_up, rebuilt, shipped
 from vae.morph import SIDE
 from vae.request import MorphRequest, one_of, read_side
 from vae.results import curves, evaluation, row_of
@@ -31,7 +29,7 @@ KINDS = {
     "autoencoder": "Two numbers a digit, no noise and no prior: nothing asks the codes in between to mean "
     "anything.",
     "conv2d": "The same network as a VAE: a space that one can see whole, and too small for every hand.",
-    "tiny": "14×14 black and white, three small layers with tanh. The smallest that works.",
+    "tiny": "14x14 black and white, three small layers with tanh. The smallest that works.",
     "mlp": "784–400–20–400–784: the VAE of the textbooks.",  # noqa: RUF001
     "cvae": "The same, told which digit it reads and draws; on the way it is told a blend of both.",
     "flagship-straight": "Residual convolutions, 32 latents, along a straight line between the ends.",
@@ -85,6 +83,7 @@ def page_html() -> str:
 
 def entry_html(entry: Entry, found: dict[str, Any]) -> str:
     """One of those compared: its canvas, its ribbon, and what it is."""
+    score = " · ".join(f"<span>{escape(part)}</span>" for part in figures(entry, found))
     code = f" <code>{entry.preset}</code>" if entry.preset else ""
     return (
         f'<figure class="entry" data-key="{entry.key}"><div class="frame">'
@@ -92,11 +91,11 @@ def entry_html(entry: Entry, found: dict[str, Any]) -> str:
         '<div class="sure"><svg class="ribbon" preserveAspectRatio="none" aria-hidden="true"></svg>'
         '<span class="seen" aria-hidden="true"></span><i class="marker"></i></div>'
         f"<figcaption><b>{escape(entry.name)}</b>{code}<p>{escape(KINDS[entry.key])}</p>"
-        f'<p class="figures">{escape(figures(entry, found))}</p></figcaption></figure>'
+        f'<p class="figures">{score}</p></figcaption></figure>'
     )
 
 
-def figures(entry: Entry, found: dict[str, Any]) -> str:
+def figures(entry: Entry, found: dict[str, Any]) -> list[str]:
     """Parameters and scores on the test set, as far as they are known."""
     parts = []
     if entry.preset is None:
@@ -112,7 +111,7 @@ def figures(entry: Entry, found: dict[str, Any]) -> str:
     path = row_of(found["paths"], "frames", PLAUSIBLE.get(entry.key, ""))
     if path.get("precision") is not None:
         parts.append(f"{path['precision']:.0%} of frames plausible")
-    return " · ".join(parts)
+    return parts
 
 
 def rebuilt_html(preset: str) -> str:
@@ -134,15 +133,15 @@ def answer(text: Any) -> dict[str, Any]:
 
 @functools.lru_cache(maxsize=16)
 def typed_answer(source: str, target: str, seed: int) -> dict[str, Any]:
-    """Kept for typed numbers only, such as those that every visitor meets first: of drawings nothing stays."""
+    """Kept for typed numbers only, such as those that every visitor meets first; nothing of a drawing is."""
     return compared(MorphRequest(source, target, seed=seed))
 
 
 def compared(request: MorphRequest) -> dict[str, Any]:
     """The line-up of a request's two numbers as JSON: the films of all, what the reader sees in each frame,
     and the digits as each model rebuilds them. Of a sequence, the first and the last number."""
-    ends = [read_side(side, request.seed) for side in (request.source, request.target)]
-    panels = line_up(*ends)
+    source, target = (read_side(side, request.seed) for side in (request.source, request.target))
+    ends, panels = (source, target), line_up(source, target)
     frames = torch.stack([panel.frames for panel in panels])
     digits = torch.cat([end.pictures for end in ends])
     labels = [label for end in ends for label in classes_of(end)]
@@ -202,7 +201,7 @@ def compare_endpoint() -> None:
             one_of("format", format, FILES)
             request = MorphRequest(source, target, seed=seed)  # type: ignore[arg-type]
             ends = [read_side(side, request.seed) for side in request.sides]
-            panels = line_up(*ends, steps=FILE_STEPS)
+            panels = line_up(ends[0], ends[1], FILE_STEPS)
             grid = labelled_grid(panels)
             data = video.encode(
                 grid, format, fps=FILE_FPS, size=grid.shape[1], style="pixels", hold=FILE_HOLD
@@ -218,4 +217,4 @@ def compare_endpoint() -> None:
 
 def told(entry: Entry) -> dict[str, str]:
     """An entry for those who asked by program."""
-    return {"name": entry.name, "kind": KINDS[entry.key], "figures": figures(entry, evaluation())}
+    return {"name": entry.name, "kind": KINDS[entry.key], "figures": ", ".join(figures(entry, evaluation()))}

@@ -64,11 +64,11 @@ def path_table(found: dict[str, Any]) -> str:
     if not found["paths"] or not made:
         return missing()
     note = (
-        f"{made['seeds']} × {made['pairs']} pairs of {made['split']} digits, 60 frames; the middle half, in the "
-        "eyes of a classifier that nothing was trained against. <b>Precision</b>: frames that lie among "
-        "real digits. <b>Confidence &lt; 0.7</b>: frames it is unsure of. <b>Third digit</b>: frames it takes "
-        "for neither end. <b>Fréchet</b>: distance from real digits. <b>Ink</b>: strokes thinner (below 1) or "
-        "thicker than the ends’. <b>Motion</b>: how far the picture travels."
+        f"{made['seeds']} x {made['pairs']} pairs of {made['split']} digits, 60 frames; the middle half, in "
+        "the eyes of a classifier that nothing was trained against. <b>Precision</b>: frames that lie among "
+        "real digits. <b>Confidence &lt; 0.7</b>: frames it is unsure of. <b>Third digit</b>: frames taken "
+        "for neither end. <b>Fréchet</b>: distance from real digits. <b>Ink</b>: below 1, the strokes are "
+        "thinner than those of the ends. <b>Motion</b>: how far the picture travels."
     )
     shown = picked(PATH_COLUMNS, PATHS_SHOWN)
     return table(found["paths"], shown, "The frames in between") + f'<p class="note">{note}</p>'
@@ -81,8 +81,8 @@ def model_table(found: dict[str, Any]) -> str:
         return missing()
     note = (
         f"Nats a picture, lower is better. Grey NELBO: {made['images']:,} test pictures; <b>ELBO</b> and "
-        f"<b>IW</b> (importance-weighted, k = {made['importance']:,}): {made['binarised']:,} of them in black "
-        "and white. The autoencoder has no likelihood; <code>tiny</code> has 196 pixels instead of 784 and "
+        f"<b>IW</b> (importance-weighted, k = {made['importance']:,}): {made['binarised']:,} of them in "
+        "black and white. The autoencoder has no likelihood; <code>tiny</code> has 196 pixels, not 784, and "
         "<code>cvae</code> is told the class, so their nats stand apart. Published figures are of black and "
         "white digits."
     )
