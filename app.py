@@ -23,6 +23,7 @@ from vae.ui import guard, outputs
 from vae.ui.bench import bench
 from vae.ui.compare import compare, compare_endpoint
 from vae.ui.endpoints import endpoints
+from vae.ui.how import how
 from vae.ui.theme import STATIC, head, static, theme
 
 
@@ -37,6 +38,7 @@ def build_demo(model: vae.VAE | None = None) -> gr.Blocks:
         )
         bench(model)
         compare()
+        how(model)
         gr.HTML(html_template=static("footer.html"), js_on_load=None, apply_default_css=False)
         endpoints(model)
         compare_endpoint()
