@@ -140,7 +140,7 @@ def labelled_grid(panels: Sequence[Panel], tile: int = 0) -> Tensor:
     """
     places = panels[0].frames.shape[2] // SIDE
     columns = 4 if places == 1 else 2
-    tile = tile or (168 if places == 1 else 2 * (168 // places))
+    tile = tile or (168 if places == 1 else 2 * (140 // places))
     cells = [labelled(panel, tile) for panel in panels]
     count, height, width = cells[0].shape
     rows = -(-len(cells) // columns)

@@ -8,9 +8,11 @@ import gradio as gr
 from torch import Tensor
 
 from vae.anatomy import Posterior, take_apart
+from vae.digits import bank_of
 from vae.errors import BadRequest
 from vae.lineup import classes_of
 from vae.model import VAE
+from vae.morph import PathName
 from vae.request import loaded, read_side, whole
 from vae.ui import recipe
 from vae.ui.film import packed
@@ -65,6 +67,7 @@ def explained(wish: Any, model: VAE | None = None) -> dict[str, Any]:
         "numbers": [source.number, target.number],
         "typed": [source.typed is not None, target.typed is not None],
         "seed": request.seed,
+        "way": way(model, request.path),
         "place": place,
         "at": at,
         "places": shared,
@@ -80,6 +83,13 @@ def explained(wish: Any, model: VAE | None = None) -> dict[str, Any]:
         "path": rounded(plane.path),
         "codes": [rounded(plane.codes[plane.classes == digit]) for digit in dict.fromkeys(labels)],
     }
+
+
+def way(model: VAE, path: PathName) -> PathName:
+    """The path that `path` stands for with this model."""
+    if path != "auto":
+        return path
+    return "slerp" if bank_of(model) is None else "handwritten"
 
 
 def told(end: Posterior) -> dict[str, Any]:

@@ -42,7 +42,7 @@
         dot.setAttribute("d", `M${x} ${-y}h0`);
         const alpha = made.alpha[frame].toFixed(2);
         find(".alpha").textContent = `α = ${alpha}`;
-        find(".live").textContent = `Now: ${(1 - made.alpha[frame]).toFixed(2)} of the way is left to ${made.ends[1].digit}, ${alpha} is behind.`;
+        find(".live").textContent = `The straight line would now be at ${(1 - made.alpha[frame]).toFixed(2)} z₁ + ${alpha} z₂.`;
         clock.slider.setAttribute("aria-valuetext", `alpha ${alpha}`);
       },
     });
@@ -69,6 +69,7 @@
       find(".bound").innerHTML = made.ends
         .map(({ digit, reconstruction, kl }) => `<span>your ${digit}: log p(x) ≥ −${reconstruction.toFixed(1)} − ${kl.toFixed(1)} = <b>−${(reconstruction + kl).toFixed(1)} nats</b></span>`)
         .join("");
+      for (const words of all(".walk")) words.hidden = words.dataset.way !== made.way;
       const bars = drawBars(find(".bars svg"), made);
       shown = { film, made, bars, dot: drawMap(find(".map"), made) };
       clock.drawn = false;
