@@ -29,7 +29,7 @@
       for (const figure of element.querySelectorAll(".entry")) figure.hidden = !there.has(figure.dataset.key);
       const panels = made.panels.map(({ key, ribbon }) => {
         const figure = find(`.entry[data-key="${key}"]`);
-        hill(figure.querySelector(".sure"), ribbon);
+        hill(figure.querySelector(".sure"), ribbon, made.places);
         return { canvas: figure.querySelector("canvas"), marker: figure.querySelector(".marker") };
       });
       shown = { film, panels, frames: made.frames };
@@ -53,8 +53,8 @@
     for (const figure of element.querySelectorAll(".chart")) chart(figure);
   };
 
-  /* How sure the reader is, as a hill over the frames, and the digits it sees; nothing where places move. */
-  function hill(box, ribbon) {
+  /* How sure the reader is, as a hill over the frames, and of a single place the digit that it sees. */
+  function hill(box, ribbon, places) {
     box.classList.toggle("unread", !ribbon.length);
     const last = Math.max(1, ribbon.length - 1);
     const svg = box.querySelector("svg");
@@ -63,7 +63,7 @@
     path.setAttribute("d", "M0 1" + ribbon.map(([, sure], i) => `L${i} ${(1 - 0.9 * sure).toFixed(3)}`).join("") + `L${last} 1Z`);
     svg.replaceChildren(path);
     box.querySelector(".seen").replaceChildren(
-      ...digitMorph.runs(ribbon).map(({ digit, start, end, sure }) => {
+      ...digitMorph.runs(places > 1 ? [] : ribbon).map(({ digit, start, end, sure }) => {
         const label = document.createElement("span");
         label.textContent = sure < 0.5 ? "?" : digit;
         label.style.left = `${(50 * (start + end)) / last}%`;

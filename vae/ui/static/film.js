@@ -62,6 +62,10 @@
         const from = down.index[4 * y + tap] * columns, share = (down.weight[4 * y + tap] * 1023) / LEVELS;
         for (let x = 0; x < columns; x++) row[x] += share * levels[from + x];
       }
+      if (!row.some((level) => level > 1)) {
+        at += w; // a blank row, of which there are many
+        continue;
+      }
       const { index, weight } = across;
       for (let x = 0, k = 0; x < w; x++, k += 4, at++) {
         const level =

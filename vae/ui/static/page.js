@@ -16,6 +16,7 @@ const digitMorph = (window.digitMorph = { pads: {}, player: null, keep: null, mo
     for (const link of document.querySelectorAll("nav.tabs a")) {
       const here = link.hash === "#" + tab;
       here ? link.setAttribute("aria-current", "page") : link.removeAttribute("aria-current");
+      if (here) link.parentElement.scrollLeft = link.offsetLeft - link.parentElement.clientWidth / 2; // a phone's row
     }
   }
 
