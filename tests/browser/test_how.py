@@ -104,6 +104,19 @@ def test_of_a_longer_number_each_digit_can_be_taken_apart(open_page: Open) -> No
     assert page.locator(".choice [aria-pressed=true]").inner_text() == "2 → 1"
 
 
+def test_the_ink_follows_the_light(open_page: Open) -> None:
+    page = opened(open_page)
+    greys = """() => [...document.querySelectorAll(".how canvas")].map((canvas) => {
+        const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+        let most = 0;
+        for (let i = 3; i < pixels.length; i += 4) if (pixels[i] > pixels[most + 3]) most = i - 3;
+        return pixels[most] + pixels[most + 1] + pixels[most + 2];
+    })"""
+    assert all(grey < 200 for grey in page.evaluate(greys))
+    page.click(".dusk")
+    page.wait_for_function(f"({greys})().every((grey) => grey > 600)")
+
+
 @pytest.mark.parametrize("dark", [False, True])
 def test_nothing_is_wider_than_a_phone(open_page: Open, dark: bool) -> None:
     page = opened(open_page, phone=True, dark=dark)

@@ -142,14 +142,15 @@
      another than the one it shows. `trigger` makes Gradio call `wish()`; the answer comes to `answered`. */
   digitMorph.Sight = class {
     constructor(tab, element, ask, show) {
-      Object.assign(this, { tab, element, ask, show, wanted: null });
+      Object.assign(this, { tab, element, ask, show, wanted: null, extra: "" });
       this.fault = element.querySelector(".amiss");
       for (const name of ["tab", "morph"]) document.documentElement.addEventListener(name, () => this.look());
       const wait = () => (digitMorph.morph ? this.look() : requestAnimationFrame(wait));
       wait();
     }
 
-    look(extra = "") {
+    look(extra = this.extra) {
+      this.extra = extra; // what else the answer depends on
       const morph = digitMorph.morph;
       if (!morph || document.documentElement.dataset.tab !== this.tab) return;
       const key = morph.recipe + "/" + extra;

@@ -32,6 +32,9 @@
         if (!shown) return;
         const { film, made, bars, dot } = shown;
         const levels = film(0, frame);
+        const ink = getComputedStyle(gridFrom).color;
+        if (ink !== shown.ink) still(made); // first sight, or the colours changed
+        shown.ink = ink;
         digitMorph.develop(find("canvas.large"), levels);
         paint(pixels, odds(levels));
         made.z[frame].forEach((value, i) => {
@@ -57,12 +60,6 @@
       const [from, to] = made.ends;
       find(".name").textContent = made.numbers.join(" becomes ");
       choices(made);
-      all(".came figure").forEach((figure, i) => origin(figure, made, i));
-      [gridFrom, gridTo].forEach((canvas, i) => {
-        paint(canvas, digitMorph.bytes(made.ends[i].ink));
-        canvas.setAttribute("aria-label", `The ${made.ends[i].digit} as 28 by 28 pixels`);
-        canvas.nextElementSibling.textContent = i ? "to" : "from";
-      });
       find(".count").textContent = made.latents;
       find(".first").textContent = `your ${from.digit}`;
       find(".second").textContent = `your ${to.digit}`;
@@ -74,6 +71,16 @@
       shown = { film, made, bars, dot: drawMap(find(".map"), made) };
       clock.drawn = false;
       clock.start(made.frames);
+    }
+
+    /* What does not move: the numbers as they came, and as they were read. */
+    function still(made) {
+      all(".came figure").forEach((figure, i) => origin(figure, made, i));
+      [gridFrom, gridTo].forEach((canvas, i) => {
+        paint(canvas, digitMorph.bytes(made.ends[i].ink));
+        canvas.setAttribute("aria-label", `The ${made.ends[i].digit} as 28 by 28 pixels`);
+        canvas.nextElementSibling.textContent = i ? "to" : "from";
+      });
     }
 
     /* Numbers of several digits: which of them is taken apart. */
