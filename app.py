@@ -21,7 +21,9 @@ import vae
 from vae.request import loaded
 from vae.ui import guard, outputs
 from vae.ui.bench import bench
+from vae.ui.compare import compare, compare_endpoint
 from vae.ui.endpoints import endpoints
+from vae.ui.how import how
 from vae.ui.theme import STATIC, head, static, theme
 
 
@@ -35,8 +37,11 @@ def build_demo(model: vae.VAE | None = None) -> gr.Blocks:
             apply_default_css=False,
         )
         bench(model)
+        compare()
+        how(model)
         gr.HTML(html_template=static("footer.html"), js_on_load=None, apply_default_css=False)
         endpoints(model)
+        compare_endpoint()
     return demo
 
 

@@ -144,6 +144,28 @@ def test_a_file_that_is_no_picture_is_said(
         client.predict(handle_file(text), handle_file(drawings[0]), api_name="/morph_drawings")
 
 
+@pytest.mark.parametrize("format", ["mp4", "gif"])
+def test_every_model_is_compared_in_one_file(client: Client, format: str) -> None:
+    path, told = client.predict("3", "8", seed=2, format=format, api_name="/compare")
+    assert path.endswith(f"3-to-8-compared.{format}")
+    assert len(told["models"]) == 8 and all(model["name"] and model["kind"] for model in told["models"])
+    if format == "mp4":
+        frames, width, height = video_of(path)
+        assert frames > 40 and width > height > 300
+    else:
+        with Image.open(path) as gif:
+            assert gif.n_frames >= 40  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [({"source": "3x"}, "one to four digits"), ({"seed": -1}, "seed"), ({"format": "exe"}, "format")],
+)
+def test_what_cannot_be_compared_is_said(client: Client, wrong: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(gradio_client.exceptions.AppError, match=sentence):
+        client.predict(**({"source": "3", "target": "8"} | wrong), api_name="/compare")
+
+
 def test_a_request_after_a_wrong_one_works(client: Client) -> None:
     with pytest.raises(gradio_client.exceptions.AppError):
         client.predict("", "8", api_name="/morph_numbers")
@@ -165,7 +187,7 @@ def test_only_what_is_meant_as_an_endpoint_is_one(client: Client) -> None:
     described = client.view_api(return_format="dict", print_info=False)
     assert isinstance(described, dict)
     assert set(described["named_endpoints"]) == {
-        "/morph_numbers", "/morph_drawings", "/morph_images", "/morph_sequence",
+        "/morph_numbers", "/morph_drawings", "/morph_images", "/morph_sequence", "/compare",
     }  # fmt: skip
     assert not described["unnamed_endpoints"]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 import torch
 import torch.nn.functional as F
@@ -102,6 +102,29 @@ def morph_sequence(
             legs[-1] = torch.cat([legs[-1], frames[-1:].expand(hold, -1, -1)])
     first = legs[0][:1].expand(hold, -1, -1)
     return torch.cat([first, *legs])
+
+
+class Journey(NamedTuple):
+    """One digit turning into another: `alpha` `(T,)`, the latents there `(T, D)`, the pictures
+    `(T, 28, 28)`."""
+
+    alpha: Tensor
+    z: Tensor
+    frames: Tensor
+
+
+def journey(
+    model: VAE, source: Tensor, target: Tensor, steps: int = 60, path: PathName = "auto",
+    labels: Sequence[int] | None = None,
+) -> Journey:  # fmt: skip
+    """The morph of one digit `(1, 1, 28, 28)` into another, at constant speed, and where in latent space
+    each of its frames lies. `labels`: which digits the two are; else the reader looks."""
+    known = None if labels is None else [[label] for label in labels]
+    a, b = endpoints(model, [source, target], labels=known)
+    leg = _Leg(model, a, b, path, 1)
+    time = torch.linspace(0, 1, steps)
+    alpha = paths.even_steps(leg.morphing, time)
+    return Journey(alpha, leg.curves[0](alpha), leg.frames(alpha, time))
 
 
 def endpoints(

@@ -16,6 +16,7 @@ const digitMorph = (window.digitMorph = { pads: {}, player: null, keep: null, mo
     for (const link of document.querySelectorAll("nav.tabs a")) {
       const here = link.hash === "#" + tab;
       here ? link.setAttribute("aria-current", "page") : link.removeAttribute("aria-current");
+      if (here) link.parentElement.scrollLeft = link.offsetLeft - link.parentElement.clientWidth / 2; // a phone's row
     }
   }
 
@@ -124,6 +125,7 @@ const digitMorph = (window.digitMorph = { pads: {}, player: null, keep: null, mo
     if (morph.error) return;
     digitMorph.player.show(morph); // also the same one again: it starts from the beginning
     digitMorph.morph = morph;
+    root.dispatchEvent(new CustomEvent("morph", { detail: morph })); // what takes a morph further listens
     morph.sides.forEach((side, i) => i % (morph.sides.length - 1) || tell(i ? "target" : "source", side));
     const film = document.querySelector(".film").getBoundingClientRect();
     if (film.top < 0 || film.bottom > innerHeight) document.querySelector("#stage").scrollIntoView({ block: "center" });

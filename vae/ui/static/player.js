@@ -142,6 +142,7 @@
     numbers.length < 4 ? numbers.join(" becomes ") : `${numbers[0]} to ${numbers.at(-1)}, by way of ${numbers.length - 2} more`;
 
   /* Frames that read as the same digit, together; a run of few frames has no room for a label. */
+  digitMorph.runs = runs;
   function runs(place) {
     const found = [];
     place.forEach((seen, i) => {
