@@ -8,10 +8,12 @@ copy in the cache is used without asking the Hub; `hf download user/repo` fetche
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import re
 import threading
 import time
+import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -28,6 +30,7 @@ TRIES = 3
 PAUSE = 1.0  # seconds before the second try, twice that before the third
 SILENCE = 10.0  # seconds without a byte after which a request has failed
 REPO = re.compile(r"(\w[\w.-]*/\w[\w.-]*)(?:@([\w./-]+))?", re.ASCII)
+SIGNED = re.compile(r"digit-morph-try/([0-9a-f]+)")
 SHA256 = re.compile(r"[0-9a-f]{64}")
 RESET = re.compile(r"\br=0;t=([0-9]+)")  # of the Hub's RateLimit header: nothing left, for so many seconds
 INSTEAD = "name another one, or train your own: python train.py --model flagship --out runs/flagship"
@@ -69,7 +72,7 @@ def fetch(repo: Repo, seconds: float = DEADLINE) -> Path:
 
     if constants.HF_HUB_OFFLINE:
         raise WeightsError(
-            f"{repo} is not in the Hub cache, and HF_HUB_OFFLINE is set: unset it, or {INSTEAD}"
+            f"{repo} is not in the Hub cache and HF_HUB_OFFLINE is set: unset it, or {INSTEAD}"
         )
     log.info("fetching %s from %s", repo, constants.ENDPOINT)
     # No option of the client bounds the whole of a download: a trickle resets every timeout that it has.
@@ -132,9 +135,11 @@ def _download(repo: Repo, until: float) -> Path:
     from huggingface_hub import errors
 
     try:
-        with asked_once(until):
+        with signed_try(until) as agent:
             folder = Path(
-                library.snapshot_download(repo.name, revision=repo.revision, allow_patterns=list(FILES))
+                library.snapshot_download(
+                    repo.name, revision=repo.revision, allow_patterns=list(FILES), user_agent=agent
+                )
             )
     except (errors.HTTPError, OSError, ValueError) as error:
         raise explained(error, repo) from error
@@ -168,6 +173,8 @@ def explained(error: BaseException, repo: Repo) -> WeightsError | Failed:
         return Failed(f"it answered {status}")
     if isinstance(error, errors.FileMetadataError | ValueError):
         return Failed("what answers there is not the Hub")
+    if isinstance(error, errors.HTTPError):
+        return Failed(f"it cannot be reached ({type(error).__name__})")
     return Failed(f"the transfer broke off ({type(error).__name__})")  # or came short
 
 
@@ -190,30 +197,66 @@ def drop_damaged(folder: Path) -> None:
         raise Failed(f"{' and '.join(damaged)} came with a wrong sha256")
 
 
-@contextlib.contextmanager
-def asked_once(until: float) -> Iterator[None]:
-    """Within it, huggingface_hub asks for each address once, and what fails there raises Failed.
+class Try:
+    """One try of a download: each address is asked for once, until its time is up."""
 
-    Its own retries, up to six for an address with up to an hour in between, cannot be set; when to try
-    again, and until when, is decided in `_fetch`.
-    """
-    from huggingface_hub import set_client_factory
-    from huggingface_hub.utils import _http  # there is no public way to put back what was there
+    def __init__(self, until: float) -> None:
+        self.until = until
+        self._seen: set[tuple[str, str]] = set()
+        self._lock = threading.Lock()
 
-    usual, seen, lock = _http._GLOBAL_CLIENT_FACTORY, set[tuple[str, str]](), threading.Lock()
-
-    def before(request: Any) -> None:
-        left, asked = until - time.monotonic(), (request.method, str(request.url))
-        with lock:
-            if left <= 0 or asked in seen:
+    def before(self, request: Any) -> None:
+        left, asked = self.until - time.monotonic(), (request.method, str(request.url))
+        with self._lock:
+            if left <= 0 or asked in self._seen:
                 raise Failed("it cannot be reached, or the connection breaks")
-            seen.add(asked)
+            self._seen.add(asked)
         wait = min(SILENCE, left)
         request.extensions["timeout"] = dict.fromkeys(("connect", "read", "write", "pool"), wait)
 
-    def after(response: Any) -> None:
+    def after(self, response: Any) -> None:
         if response.status_code == 429 or response.status_code >= 500:
             raise Failed(f"it answered {response.status_code}", wait_asked_for(response.headers))
+
+
+tries: dict[str, Try] = {}  # those under way, by the name with which their requests are signed
+
+
+@contextlib.contextmanager
+def signed_try(until: float) -> Iterator[dict[str, str]]:
+    """The user agent of requests that are held to one `Try`.
+
+    huggingface_hub's own retries, up to six for an address and as far apart as the Hub asks, cannot be
+    set; when to try again, and until when, is decided in `_fetch`.
+    """
+    watch_requests()
+    name = uuid.uuid4().hex
+    tries[name] = Try(until)
+    try:
+        yield {"digit-morph-try": name}
+    finally:
+        del tries[name]
+
+
+@functools.cache
+def watch_requests() -> None:
+    """Have huggingface_hub's client, whoever set it up, show the requests of a try to that `Try`."""
+    from huggingface_hub import set_client_factory
+    from huggingface_hub.utils import _http
+
+    usual = _http._GLOBAL_CLIENT_FACTORY  # there is no public way to ask for it
+
+    def of(request: Any) -> Try | None:
+        match = SIGNED.search(request.headers.get("user-agent", ""))
+        return tries.get(match[1]) if match else None
+
+    def before(request: Any) -> None:
+        if current := of(request):
+            current.before(request)
+
+    def after(response: Any) -> None:
+        if current := of(response.request):
+            current.after(response)
 
     def client() -> Any:
         made = usual()
@@ -222,10 +265,6 @@ def asked_once(until: float) -> Iterator[None]:
         return made
 
     set_client_factory(client)
-    try:
-        yield
-    finally:
-        set_client_factory(usual)
 
 
 def wait_asked_for(headers: Mapping[str, str]) -> float:
@@ -260,8 +299,8 @@ def upload(name: str, files: Mapping[str, bytes | Path], message: str, private: 
                 f"the Hub does not let you write to {name}: log in with `hf auth login` and a token that may"
             ) from error
         raise WeightsError(f"the Hub did not take {name} (it answered {status}): try again later") from error
-    except OSError as error:
-        raise WeightsError(f"the Hub cannot be reached ({type(error).__name__}): try again later") from error
+    except (errors.HTTPError, OSError, RuntimeError, ValueError) as error:  # RuntimeError: of a large file
+        raise WeightsError(f"the upload to {name} broke off ({error}): try again later") from error
     return str(url)
 
 

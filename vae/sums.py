@@ -25,11 +25,15 @@ def as_text(sums: Mapping[str, str]) -> str:
     return "".join(f"{sums[name]}  {name}\n" for name in sorted(sums))
 
 
+def from_text(text: str) -> dict[str, str]:
+    """The text of the file as `{name: sha256}`."""
+    return {name: digest for digest, _, name in (line.partition("  ") for line in text.splitlines()) if name}
+
+
 def read(folder: Path) -> dict[str, str]:
     """`{name: sha256}` of a folder; empty where it has no such file."""
     path = folder / NAME
-    lines = path.read_text().splitlines() if path.exists() else []
-    return {name: digest for digest, _, name in (line.partition("  ") for line in lines) if name}
+    return from_text(path.read_text()) if path.exists() else {}
 
 
 def write(folder: Path) -> Path:
