@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -13,7 +14,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from gradio_client import Client
 from huggingface_hub import ModelCard, constants
+from serving import await_health, free_port
 from stand_in_hub import TOKEN, Handler, StandIn
 
 import vae
@@ -25,7 +28,10 @@ from vae.model import VAE, build
 ROOT = Path(__file__).resolve().parent.parent
 ME = Repo("me/digits", "main")
 
-pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")  # huggingface_hub's own
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # of huggingface_hub and gradio_client
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 
 
 @pytest.fixture
@@ -372,3 +378,32 @@ def test_who_may_not_write_is_told(stand_in: StandIn, small: VAE, monkeypatch: p
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     with pytest.raises(WeightsError, match="HF_HUB_OFFLINE"):
         publishing.publish("me/small", small)
+
+
+# --- a program that has no weights of its own -----------------------------------------------------
+
+
+def test_a_program_without_weights_morphs_with_those_of_the_hub(stand_in: StandIn, tmp_path: Path) -> None:
+    files = publishing.contents("me/digits", weights.load("flagship"))
+    stand_in.commit("me/digits", {k: v if isinstance(v, bytes) else v.read_bytes() for k, v in files.items()})
+    empty = tmp_path / "empty"
+    shutil.copytree(ROOT / "vae", empty / "vae", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "app.py", empty)
+    port = free_port()
+    told = {
+        "HF_ENDPOINT": stand_in.url, "HF_HOME": str(tmp_path / "home"), "HF_HUB_DISABLE_XET": "1",
+        "DIGIT_MORPH_WEIGHTS": "me/digits", "GRADIO_SERVER_PORT": str(port), "PYTHONPATH": str(empty),
+    }  # fmt: skip
+    server = subprocess.Popen([sys.executable, "app.py"], cwd=empty, env={**os.environ, **told})
+    try:
+        await_health(server, f"http://127.0.0.1:{port}/healthz")
+        client = Client(f"http://127.0.0.1:{port}", verbose=False, download_files=tmp_path)
+        path, read = client.predict("32", "41", steps=4, size=64, api_name="/morph_numbers")
+        client.close()
+    finally:
+        server.terminate()
+        server.wait(30)
+    assert Path(path).stat().st_size > 0 and read["source"]["number"] == "32"
+    same = vae.produce(vae.MorphRequest("32", "41", steps=4, size=64)).files["mp4"]
+    assert Path(path).read_bytes() == same  # as with the shipped weights
+    assert asked(stand_in, "GET", "/cdn/") == 3  # model, bank and reader, once

@@ -13,10 +13,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from gradio_client import Client
 from serving import await_health, free_port
 from test_page import ONE, SEVEN, after, assert_playing, draw, numbers
 
-pytestmark = pytest.mark.browser
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # gradio_client's own
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 
 ROOT = Path(__file__).parents[2]
 Open = Callable[..., Any]
@@ -80,16 +85,9 @@ def test_a_video_is_sought_by_ranges(open_there: Open, address: str) -> None:
     asked: list[int] = []
     page.on("response", lambda r: asked.append(r.status) if "/file=" in r.url else None)
     # The page's own video came with its answer; what the API makes is a file at an address.
-    url = page.evaluate(
-        """async () => {
-            const data = ["32", "41"], body = JSON.stringify({data});
-            const headers = {"content-type": "application/json"};
-            const call = await fetch("gradio_api/call/morph_numbers", {method: "POST", headers, body});
-            const {event_id} = await call.json();
-            const told = await (await fetch(`gradio_api/call/morph_numbers/${event_id}`)).text();
-            return JSON.parse(told.match(/event: complete\\ndata: (.*)/)[1])[0].url;
-        }"""
-    )
+    client = Client(address, ssl_verify=False, download_files=False, verbose=False)
+    url = client.predict("32", "41", api_name="/morph_numbers")[0]["url"]
+    client.close()
     assert url.startswith(f"{address}gradio_api/file=")
     reached = page.evaluate(
         """url => new Promise((done, failed) => {
