@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import made_up
 import pytest
 import torch
 from gradio_client import Client
@@ -19,6 +20,7 @@ from huggingface_hub import ModelCard, constants
 from serving import await_health, free_port
 from stand_in_hub import TOKEN, Handler, StandIn
 
+import train
 import vae
 from vae import __main__, hub, publishing, sums, weights
 from vae.errors import WeightsError
@@ -353,6 +355,25 @@ def test_the_card_says_what_it_is(
         "bank.safetensors",
         "reader.safetensors",
     }
+
+
+def test_a_training_publishes_what_came_out(
+    stand_in: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made_up.write_mnist(tmp_path, made_up.digits(100), made_up.digits(30, seed=1))
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    out = tmp_path / "run"
+    quick = ["--epochs", "1", "--device", "cpu", "--threads", "1", "--latent-dim", "3"]
+    train.main(
+        ["--model", "mlp", "--data", str(tmp_path), "--out", str(out), *quick, "--push-to-hub", "me/mlp"]
+    )
+    content = stand_in.repos["me/mlp"].commits[-1][1]
+    assert content[hub.MODEL] == (out / hub.MODEL).read_bytes()
+    assert content["curves.png"] == (out / "curves.png").read_bytes()
+    card = content["README.md"].decode()
+    assert "| grey NELBO |" in card and "There is no bank of them" in card
+    with pytest.raises(SystemExit, match="publishes a VAE"):
+        train.main(["--model", "reader", "--out", str(tmp_path / "reader"), "--push-to-hub", "me/reader"])
 
 
 def test_a_bank_of_other_weights_is_not_published(

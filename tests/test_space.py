@@ -99,5 +99,8 @@ def test_the_workflow_tests_before_it_uploads() -> None:
     test, deploy = workflow["jobs"]["test"], workflow["jobs"]["deploy"]
     assert any("pytest" in step.get("run", "") for step in test["steps"])
     assert deploy["needs"] == "test" and "hf upload" in deploy["steps"][-1]["run"]
+    documented = (ROOT / "docs" / "deploying.md").read_text()
+    (excluded,) = re.findall(r"hf upload user/digit-morph \. \. --repo-type space (.+)", documented)
+    assert deploy["steps"][-1]["run"].strip().endswith(excluded)
     secrets = re.findall(r"secrets\.(\w+)", (ROOT / ".github/workflows/space.yml").read_text())
     assert secrets == ["HF_TOKEN"]
