@@ -72,6 +72,9 @@ def report_to_zero_gpu(environ: Mapping[str, str] = os.environ) -> None:
 
 def main() -> None:
     report_to_zero_gpu()
+    # gradio asks matplotlib for its backend at every call; told, it need not load pyplot to find one,
+    # which in a fresh container makes the first visitor wait while fonts are indexed.
+    os.environ.setdefault("MPLBACKEND", "agg")
     host, port = host_and_port()
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
