@@ -2,22 +2,32 @@
 
     python app.py                                  serve on http://127.0.0.1:7860
     python app.py --host 0.0.0.0 --port 8080       for other machines
-    python app.py --share                          with a public link, for a week
+    python app.py --share                          with a public link, for a week at most
+    python app.py --share --auth user:password     the same, for those who know the password
     python app.py --weights runs/NAME              with a model that train.py left there, or a preset
+    python app.py --weights user/repo              with a model from the Hugging Face Hub
     python app.py --threads 2                      cores for one morph; 1 suits a busy server
 
 Everything it needs lies in weights/: nothing is downloaded, and the page asks no other host for anything.
+GRADIO_SERVER_NAME, GRADIO_SERVER_PORT (or PORT), GRADIO_ROOT_PATH, DIGIT_MORPH_WEIGHTS and
+DIGIT_MORPH_AUTH say the same as the options, as containers and Spaces do; docs/deploying.md has more.
 """
 
 from __future__ import annotations
 
 import argparse
+import logging
+import os
+import re
+import sys
+from collections.abc import Mapping
 from typing import Any
 
 import gradio as gr
 import torch
 
 import vae
+from vae.errors import WeightsError
 from vae.request import loaded
 from vae.ui import guard, outputs
 from vae.ui.bench import bench
@@ -50,20 +60,54 @@ def page_settings() -> dict[str, Any]:
     return {"theme": theme(), "head": head(), "favicon_path": STATIC / "favicon.svg", "footer_links": []}
 
 
+def host_and_port(environ: Mapping[str, str] = os.environ) -> tuple[str, int]:
+    """Where to listen, unless the command line says: on a Space, at all addresses."""
+    host = environ.get("GRADIO_SERVER_NAME") or ("0.0.0.0" if environ.get("SPACE_ID") else "127.0.0.1")
+    return host, int(environ.get("GRADIO_SERVER_PORT") or environ.get("PORT") or 7860)
+
+
+def report_to_zero_gpu(environ: Mapping[str, str] = os.environ) -> None:
+    """A Space on ZeroGPU hardware is ended unless it marks a function for the GPU. Morphs need none: they
+    are as quick on its CPU as a GPU is to be had."""
+    if environ.get("SPACES_ZERO_GPU"):
+        import spaces  # there, and only there
+
+        spaces.GPU(lambda: None)
+
+
 def main() -> None:
+    report_to_zero_gpu()
+    # gradio asks matplotlib for its backend at every call; told, it need not load pyplot to find one,
+    # which in a fresh container makes the first visitor wait while fonts are indexed.
+    os.environ.setdefault("MPLBACKEND", "agg")
+    host, port = host_and_port()
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=7860)
-    parser.add_argument("--share", action="store_true")
-    parser.add_argument("--weights", help="a weights file, the folder of a run, or the name of a preset")
+    parser.add_argument("--host", default=host, help="default: %(default)s")
+    parser.add_argument("--port", type=int, default=port, help="default: %(default)s")
+    parser.add_argument("--share", action="store_true", help="also through a public link of Gradio's")
+    parser.add_argument(
+        "--auth", metavar="USER:PASSWORD", default=os.environ.get("DIGIT_MORPH_AUTH"),
+        help="ask visitors for it; DIGIT_MORPH_AUTH is the same and shows in no list of processes",
+    )  # fmt: skip
+    parser.add_argument("--weights", help="a weights file, a run's folder, a preset or a repo on the Hub")
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
+    if args.auth and not re.fullmatch(r"[^:]+:.+", args.auth):
+        parser.error("--auth takes a user name and a password, such as --auth ada:enigma")
+    if args.weights:  # where there is no weights/, the reader and the bank are of the same place
+        os.environ["DIGIT_MORPH_WEIGHTS"] = args.weights
+    logging.basicConfig(format="%(asctime)s %(message)s")
+    logging.getLogger("digit_morph").setLevel(logging.INFO)  # a line a request
     torch.set_num_threads(args.threads)
     outputs.start_sweeper()
-    demo = build_demo(loaded(args.weights))  # the very model that typed digits come from, not a second one
-    guard.launch(demo, host=args.host, port=args.port, share=args.share, **page_settings())
+    try:
+        model = loaded(args.weights)
+    except WeightsError as error:
+        sys.exit(f"app.py: {error}")
+    demo = build_demo(model)  # the very model that typed digits come from, not a second one
+    guard.launch(demo, host=args.host, port=args.port, share=args.share, auth=args.auth, **page_settings())
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@
     python train.py --model flagship --out runs/flagship           # downloads MNIST to a cache of yours
     python train.py --model flagship --out runs/flagship --resume  # goes on where it was stopped
     python train.py --model reader --out runs/reader               # a classifier: reader or judge
+    python train.py --model mlp --out runs/mlp --push-to-hub user/repo    # and publish what came out
     python app.py --weights runs/flagship                          # train once, reuse
 
 What each of them takes on one core of two, with other work beside it, and reaches on the test set, in nats
@@ -35,7 +36,7 @@ from typing import Any
 
 import torch
 
-from vae import classifier_training, data, views, weights
+from vae import classifier_training, data, publishing, views, weights
 from vae.classifier import KINDS, Classifier, load_classifier
 from vae.errors import WeightsError
 from vae.model import PRESETS, build
@@ -50,6 +51,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--data", metavar="DIR", help="its folder; else DIGIT_MORPH_DATA; else a cache of yours")
     p.add_argument("--out", metavar="DIR", type=Path, help="the run's folder (default: runs/MODEL)")
     p.add_argument("--resume", action="store_true", help="go on from the run's checkpoint")
+    p.add_argument("--push-to-hub", metavar="USER/REPO", help="publish the model on the Hugging Face Hub")
     p.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto")
     p.add_argument("--threads", type=int, default=os.cpu_count(), help="of torch, on a CPU")
     p.add_argument("--latent-dim", type=int, metavar="D", help="latent dimensions")
@@ -77,6 +79,8 @@ def main(arguments: list[str] | None = None) -> None:
     names = ("epochs", "batch_size", "lr", "kl_weight", "kl_warmup", "redraw", "binarise", "seed")
     chosen = {name: value for name in names if (value := getattr(args, name)) is not None}
     if args.model in KINDS:
+        if args.push_to_hub:
+            sys.exit("--push-to-hub publishes a VAE; the reader goes with each of them")
         train_classifier(args, chosen, out)
         return
     recipe = replace(RECIPES[args.model], **chosen)
@@ -105,6 +109,8 @@ def main(arguments: list[str] | None = None) -> None:
     write_report(out, report)
     print(f"test: {reconstruction + kl:.2f} nats = {reconstruction:.2f} reconstruction + {kl:.2f} KL")
     print(f"left in {out}; use it with: python app.py --weights {out}")
+    if args.push_to_hub:
+        print(f"published at {publishing.publish(args.push_to_hub, best)}")
 
 
 def train_classifier(args: argparse.Namespace, chosen: dict[str, Any], out: Path) -> None:

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import made_up
 import pytest
 import torch
+from serving import await_health, free_port
 
 from vae import data, digits, training, weights
 from vae.classifier import load_classifier
@@ -73,9 +70,7 @@ def flagship() -> VAE:
 @pytest.fixture(scope="session")
 def address() -> Iterator[str]:
     """Where `python app.py` serves the page, in a process of its own, for all tests."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     root = Path(__file__).parents[1]
     server = subprocess.Popen([sys.executable, "app.py", "--port", str(port)], cwd=root)
     try:
@@ -84,19 +79,6 @@ def address() -> Iterator[str]:
     finally:
         server.terminate()
         server.wait(30)
-
-
-def await_health(server: subprocess.Popen[bytes], url: str, seconds: float = 300) -> None:
-    """Return when the server says it is ready; fail when it ends or takes too long."""
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        assert server.poll() is None, "the server ended before it was ready"
-        try:
-            with urllib.request.urlopen(url, timeout=10):
-                return
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.2)
-    raise TimeoutError(f"{url} did not answer")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -11,6 +11,9 @@ python -m vae reconstruct 3.png -o seen.png             what the model sees in a
 python -m vae evaluate --model all --data DIR           the figures of every model, and of the paths
 python -m vae bank --data DIR                           build the bank of the flagship's weights
 python -m vae figures                                   the pictures that README and docs show
+python -m vae publish user/repo                         the flagship with its bank, to the Hugging Face Hub
+python -m vae publish user/repo --weights runs/mlp      a run's weights
+python -m vae sums                                      list in weights/SHA256SUMS what lies in weights/
 """
 
 from __future__ import annotations
@@ -24,7 +27,7 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from vae import render, weights
+from vae import render, sums, weights
 from vae.errors import BadRequest, WeightsError
 from vae.model import PRESETS
 from vae.request import MorphRequest, Side, produce, read_side, whole
@@ -127,6 +130,9 @@ def bank_command(args: argparse.Namespace) -> None:
     from vae.data import as_floats, load_splits
 
     path = weights.find(args.weights)
+    listed = (path.parent / sums.NAME).exists()
+    if listed:
+        sums.write(path.parent)  # these weights may be new, and are meant
     model = weights.load(path)
     splits = load_splits(root=args.data)
     reader = load_classifier("reader")
@@ -139,6 +145,8 @@ def bank_command(args: argparse.Namespace) -> None:
         chosen.append((x[kept], pictures.labels[kept]))
     out = path.with_name("bank.safetensors")
     digits.build_bank(model, reader, *chosen[0], *chosen[1], out)
+    if listed:
+        sums.write(path.parent)
     graph, typed = (labels for _, labels in chosen)
     print(f"{out}: {len(graph)} training and {len(typed)} test codes, {out.stat().st_size / 1024:.0f} KiB")
 
@@ -156,6 +164,16 @@ def figures_command(args: argparse.Namespace) -> None:
         print(path)
 
 
+def publish_command(args: argparse.Namespace) -> None:
+    from vae import publishing
+
+    print(publishing.publish(args.repo, weights.load(args.weights), private=args.private))
+
+
+def sums_command(args: argparse.Namespace) -> None:
+    print(sums.write(weights.SHIPPED))
+
+
 def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
         prog="python -m vae", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -166,7 +184,9 @@ def parser() -> argparse.ArgumentParser:
         p = commands.add_parser(name, help=text, description=text)
         p.set_defaults(run=run)
         p.add_argument(
-            "--weights", metavar="W", help="a file, a run's folder or a preset (default: the flagship)"
+            "--weights",
+            metavar="W",
+            help="a file, a run's folder, a preset or a repo on the Hub (default: the flagship)",
         )
         p.add_argument("--data", metavar="DIR", help="a folder torchvision's MNIST reads")
         p.add_argument("--seed", type=int, default=0, help="of the handwriting, or of the draw (default: 0)")
@@ -214,6 +234,12 @@ def parser() -> argparse.ArgumentParser:
 
     p = command("figures", figures_command, "make the pictures that README and docs show")
     p.add_argument("-o", "--out", type=Path, help="a folder (default: docs)")
+
+    p = command("publish", publish_command, "put a model, its bank and a model card on the Hugging Face Hub")
+    p.add_argument("repo", metavar="USER/REPO", help="made if it is missing; a new commit if it is not")
+    p.add_argument("--private", action="store_true", help="make a repo that only you see")
+
+    command("sums", sums_command, "list in weights/SHA256SUMS what lies in weights/, after it was replaced")
     return top
 
 

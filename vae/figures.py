@@ -31,6 +31,7 @@ def make_all(out: Path = DOCS) -> list[Path]:
     """Write every picture into `out`; those of a model that is not shipped are left out."""
     out.mkdir(parents=True, exist_ok=True)
     made = [story(out / "morph.webp"), filmstrips(out / "paths.png"), generated(out / "samples.png")]
+    made.append(thumbnail(out / "thumbnail.png"))
     with contextlib.suppress(WeightsError):
         made.append(manifold("conv2d", out / "manifold.png"))
     for metrics in sorted((out / "training").glob("*.csv")):
@@ -80,6 +81,20 @@ def page(rows: list[dict[str, np.ndarray]], columns: int = 2) -> Image.Image:
             sheet.paste(Image.fromarray(strip), (x + label, y))
             y += height + 4
     return sheet
+
+
+def thumbnail(path: Path) -> Path:
+    """What a shared link shows, 1200x630: the name above a morph's filmstrip."""
+    frames = produce(MorphRequest("32", "41", steps=60, seed=3, formats=())).frames
+    strip = Image.fromarray(render.filmstrip(frames, 5, 104))
+    sheet = Image.new("L", (1200, 630), 255)
+    pen = ImageDraw.Draw(sheet)
+    pen.text((600, 170), "Digit Morph", fill=20, font=ImageFont.load_default(96), anchor="mm")
+    sheet.paste(strip, ((1200 - strip.width) // 2, 290))
+    line = "draw two numbers and watch one turn into the other"
+    pen.text((600, 490), line, fill=90, font=ImageFont.load_default(36), anchor="mm")
+    sheet.save(path, optimize=True)
+    return path
 
 
 def generated(path: Path) -> Path:

@@ -1,13 +1,13 @@
 """Weights files: find, load, save. The one home of safetensors.
 
 A file carries its own architecture: the metadata of `model.safetensors` hold the format version, the
-`VAEConfig` as JSON and how it was trained. Nothing is ever a pickle, and nothing loads in part.
+`VAEConfig` as JSON and how it was trained. Nothing is ever a pickle, nothing loads in part, and what a
+SHA256SUMS beside it lists is checked.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import tempfile
@@ -20,6 +20,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from vae import hub, sums
 from vae.errors import WeightsError
 from vae.model import PRESETS, VAE, VAEConfig
 
@@ -53,6 +54,7 @@ def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, st
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Tensors and metadata of a file of this program's format; raises WeightsError naming the file."""
+    sums.check(path)
     try:
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
@@ -75,8 +77,9 @@ def save(model: VAE, path: Path, training: dict[str, Any] | None = None) -> None
 def load(source: Source = None) -> VAE:
     """A trained model in eval mode, on the CPU.
 
-    `source`: a weights file, a run's folder or the name of a shipped preset; None is
-    DIGIT_MORPH_WEIGHTS if set, else the shipped flagship. Raises WeightsError with what to do.
+    `source`: a weights file, a run's folder, the name of a shipped preset, or a repo on the Hub
+    (`user/repo`, `user/repo@revision`; see `vae.hub`); None is DIGIT_MORPH_WEIGHTS if set, else the
+    shipped flagship. Raises WeightsError with what to do.
     """
     path = find(source)
     tensors, metadata = read_tensors(path)
@@ -85,7 +88,7 @@ def load(source: Source = None) -> VAE:
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise WeightsError(f"{path} does not say which model it holds ({error})") from error
     fill(model, tensors, path)
-    model.path, model.fingerprint = path, fingerprint(path)
+    model.path, model.fingerprint = path, sums.fingerprint(path)
     model.requires_grad_(False).eval()
     if model.config.architecture != "dense":
         model.to(memory_format=torch.channels_last)
@@ -109,27 +112,28 @@ def fill(model: torch.nn.Module, tensors: dict[str, Tensor], path: Path) -> None
 
 
 def find(source: Source = None) -> Path:
-    """The weights file that `source` names; see `load`."""
-    source = source or os.environ.get("DIGIT_MORPH_WEIGHTS") or FLAGSHIP
-    path = Path(source)
-    if path.is_dir() and (path / "model.safetensors").exists():
-        return path / "model.safetensors"
+    """The weights file that `source` names; see `load`. A repo's comes from the Hub cache or the Hub."""
+    told = os.environ.get("DIGIT_MORPH_WEIGHTS")
+    name = str(source or told or FLAGSHIP)
+    path = Path(name)
+    if path.is_dir() and (path / hub.MODEL).exists():
+        return path / hub.MODEL
     if path.is_file():
         return path
-    if str(source) in PRESETS:
-        shipped = SHIPPED / f"{source}.safetensors"
+    if name in PRESETS:
+        shipped = SHIPPED / f"{name}.safetensors"
         if shipped.exists():
             return shipped
+        if name == FLAGSHIP and told and told != FLAGSHIP:  # a program without weights/, told where they are
+            return find(told)
         raise WeightsError(
-            f"{shipped} is missing; train it with: python train.py --model {source} --out runs/{source}"
+            f"{shipped} is missing; train it with: python train.py --model {name} --out runs/{name}, or name "
+            "another file, a run's folder or a repo on the Hub in DIGIT_MORPH_WEIGHTS"
         )
+    if repo := hub.repo_named(name):
+        return hub.fetch(repo)
     raise WeightsError(
-        f"no weights at {source}: give a .safetensors file, the folder of a run, "
-        f"or one of {', '.join(PRESETS)}"
+        f"no weights at {name}: give a .safetensors file, the folder of a run, a repo on the Hub such as "
+        f"user/repo, or one of {', '.join(PRESETS)}; "
+        f"or train: python train.py --model {FLAGSHIP} --out runs/{FLAGSHIP}"
     )
-
-
-def fingerprint(path: Path) -> str:
-    """sha256 of a file, as hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -13,13 +13,17 @@ listener), streaming outputs, deep links, logins or custom components; their rou
 """
 
 import asyncio
+import base64
+import contextlib
+import hmac
+import io
 import json
 import logging
 import os
 import re
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -56,6 +60,8 @@ API_ROUTES = re.compile(
     "|theme.css|upload|upload_progress"
 )
 SHUT_PAGES = frozenset({"monitoring", "login", "logout"})  # /monitoring/summary is open by default
+# Without a password: what a balancer asks, and what gradio asks itself once, when it starts.
+OPEN = frozenset({"/healthz", API + "startup-events"})
 UNLOGGED = ("/assets/", "/static/", "/svelte/")
 
 # Of a Range, what can be met: `0-0-0` and several ranges each made a 500 (two values unpacked).
@@ -123,10 +129,11 @@ def content_security_policy(environ: Mapping[str, str] = os.environ) -> str:
 class Refused(Exception):
     """The request is not passed on: its status and one sentence that says why."""
 
-    def __init__(self, status: int, sentence: str) -> None:
+    def __init__(self, status: int, sentence: str, headers: Sequence[tuple[bytes, bytes]] = ()) -> None:
         super().__init__(sentence)
         self.status = status
         self.sentence = sentence
+        self.headers = headers
 
 
 def check_target(path: str, query: bytes, root_path: str = "") -> None:
@@ -142,6 +149,19 @@ def check_target(path: str, query: bytes, root_path: str = "") -> None:
             raise Refused(404, "There is nothing here.")
     elif path.removeprefix(root_path).strip("/").split("/")[0] in SHUT_PAGES:
         raise Refused(404, "There is nothing here.")
+
+
+def check_password(path: str, headers: Headers, auth: str) -> None:
+    """Raise `Refused` for who does not know `auth`, "user:password", by HTTP's Basic authentication.
+
+    Not gradio's own login: its cookie would have to pass this guard, and its API open a way around.
+    """
+    scheme, _, given = headers.get("authorization", "").partition(" ")
+    known = base64.b64encode(auth.encode())
+    if path in OPEN or (scheme.lower() == "basic" and hmac.compare_digest(given.strip().encode(), known)):
+        return
+    ask = (b"www-authenticate", b'Basic realm="Digit Morph", charset="UTF-8"')
+    raise Refused(401, "This page asks for a user name and a password.", [ask])
 
 
 def cleaned_headers(headers: Headers, trust_proxy: bool) -> list[tuple[bytes, bytes]]:
@@ -244,17 +264,20 @@ class Exchange:
         del headers["access-control-allow-credentials"]
         return headers.raw
 
-    async def answer(self, status: int, content: dict[str, str]) -> None:
+    async def answer(
+        self, status: int, content: dict[str, str], more: Sequence[tuple[bytes, bytes]] = ()
+    ) -> None:
         """A whole JSON answer of our own."""
         body = json.dumps(content).encode()
-        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)), *more]
         await self.send({"type": "http.response.start", "status": status, "headers": headers})
         await self.send({"type": "http.response.body", "body": body})
 
     async def refuse(self, refusal: Refused) -> None:
         """Say why, if nothing was said yet; both keys, as gradio's clients read either."""
         if not self.status:
-            await self.answer(refusal.status, {"detail": refusal.sentence, "error": refusal.sentence})
+            content = {"detail": refusal.sentence, "error": refusal.sentence}
+            await self.answer(refusal.status, content, refusal.headers)
         self.refused = True
 
 
@@ -263,19 +286,29 @@ def too_large() -> Refused:
 
 
 class Guard:
-    """ASGI middleware around the whole app; `ready` says whether `/healthz` answers 200 or 503."""
+    """ASGI middleware around the whole app; `ready` says whether `/healthz` answers 200 or 503, `auth` is
+    the "user:password" to ask for, if any."""
 
     def __init__(
-        self, app: ASGIApp, *, ready: Callable[[], bool] = lambda: True, trust_proxy: bool | None = None
+        self,
+        app: ASGIApp,
+        *,
+        ready: Callable[[], bool] = lambda: True,
+        trust_proxy: bool | None = None,
+        auth: str | None = None,
     ) -> None:
         self.app = app
         self._ready = ready
+        self._auth = auth
         self._trust_proxy = proxy_is_trusted() if trust_proxy is None else trust_proxy
         self._policy = content_security_policy()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            await self.app(scope, receive, send)
+            if scope["type"] == "websocket":  # gradio has none; one would pass by everything below
+                await send({"type": "websocket.close", "code": 1008})
+            else:
+                await self.app(scope, receive, send)
             return
         headers = Headers(scope=scope)
         exchange = Exchange(headers, receive, send, self._policy)
@@ -301,6 +334,8 @@ class Guard:
             ready = self._ready()
             await exchange.answer(200 if ready else 503, {"status": "ok" if ready else "starting"})
             return
+        if self._auth:
+            check_password(scope["path"].removeprefix(root_path), headers, self._auth)
         check_target(scope["path"], scope.get("query_string", b""), root_path)
         announced = headers.get("content-length", "0")
         if announced.isdecimal() and int(announced) > MAX_BODY:  # what is not announced is counted
@@ -376,7 +411,7 @@ def sweep_regularly(
 
 
 def guarded(
-    ready: Callable[[], bool] = lambda: True, trust_proxy: bool | None = None
+    ready: Callable[[], bool] = lambda: True, trust_proxy: bool | None = None, auth: str | None = None
 ) -> Callable[[Any], AbstractAsyncContextManager[None]]:
     """A lifespan that guards the app it is given, for `launch(app_kwargs={"lifespan": ...})`."""
 
@@ -384,7 +419,7 @@ def guarded(
     async def lifespan(app: Any) -> AsyncIterator[None]:
         if app.middleware_stack is None:
             raise RuntimeError("the app has no middleware to guard: this version of starlette is unknown")
-        app.middleware_stack = Guard(app.middleware_stack, ready=ready, trust_proxy=trust_proxy)
+        app.middleware_stack = Guard(app.middleware_stack, ready=ready, trust_proxy=trust_proxy, auth=auth)
         processing_utils.async_transport = BoundedFetch()
         stop = sweep_regularly(get_upload_folder(), age_seconds=600, every_seconds=300)
         yield
@@ -399,6 +434,7 @@ def launch(
     host: str | None = None,
     port: int | None = None,
     share: bool = False,
+    auth: str | None = None,
     ready: Callable[[], bool] = lambda: True,
     **page: Any,
 ) -> Any:
@@ -409,6 +445,35 @@ def launch(
     """
     # A shared link comes through gradio's tunnel, which sets X-Forwarded-*.
     trust_proxy = True if share else None
-    settings = {**launch_settings(), **page, "app_kwargs": {"lifespan": guarded(ready, trust_proxy)}}
+    # MCP calls the page's own address, and cannot be told a password.
+    settings = {**launch_settings(), "mcp_server": not auth, **page}
+    settings["app_kwargs"] = {"lifespan": guarded(ready, trust_proxy, auth)}
     demo.queue(**queue_settings())
-    return demo.launch(server_name=host, server_port=port, share=share, **settings)
+    if not share:
+        return demo.launch(server_name=host, server_port=port, **settings)
+    waits = not settings.pop("prevent_thread_lock", False)
+    with contextlib.redirect_stdout(io.StringIO()):  # where it fails, gradio guesses at length
+        started = demo.launch(
+            server_name=host, server_port=port, share=True, prevent_thread_lock=True, **settings
+        )
+    print(about_link(demo.local_url, demo.share_url, bool(auth)), flush=True)
+    if waits:
+        demo.block_thread()
+    return started
+
+
+def about_link(local_url: str, share_url: str | None, has_password: bool) -> str:
+    """What whoever asked for a public link should know."""
+    here = f"Running on {local_url}\n"
+    if not share_url:
+        return here + (
+            "There is no public link: the tunnel of Gradio's share service cannot be had from here, which "
+            "takes the internet and, the first time, a download; the local page goes on."
+        )
+    who = "knows the password" if has_password else "has it (add --auth user:password to ask for a password)"
+    return here + (
+        f"Public link: {share_url}\n"
+        "It lives for up to a week, and only while this program runs. It shows this page and its API, and "
+        f"no other file or program of this computer, to everybody who {who}; what they draw passes through "
+        "Gradio's servers and this computer."
+    )
