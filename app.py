@@ -22,6 +22,7 @@ from vae.request import loaded
 from vae.ui import guard, outputs
 from vae.ui.bench import bench
 from vae.ui.endpoints import endpoints
+from vae.ui.explore import explore
 from vae.ui.theme import STATIC, head, static, theme
 
 
@@ -35,6 +36,7 @@ def build_demo(model: vae.VAE | None = None) -> gr.Blocks:
             apply_default_css=False,
         )
         bench(model)
+        explore(model)
         gr.HTML(html_template=static("footer.html"), js_on_load=None, apply_default_css=False)
         endpoints(model)
     return demo

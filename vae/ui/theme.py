@@ -12,7 +12,10 @@ import gradio as gr
 from gradio.themes.utils.colors import Color
 
 STATIC = Path(__file__).parent / "static"
-SCRIPTS = ("page.js", "strokes.js", "pad.js", "upload.js", "player.js")
+SCRIPTS = (
+    "page.js", "strokes.js", "pad.js", "upload.js", "player.js", "crisp.js", "map.js", "strips.js",
+    "explore.js",
+)  # fmt: skip
 
 SANS = ("ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Roboto", "Liberation Sans", "sans-serif")
 MONO = ("ui-monospace", "Consolas", "Liberation Mono", "monospace")
@@ -42,7 +45,7 @@ def head() -> str:
 
     The style is here and not in Gradio's `css`, which would put a selector of its own before each of ours.
     """
-    style = static("page.css") + static("parts.css") + static("fields.css")
+    style = static("page.css") + static("parts.css") + static("fields.css") + static("explore.css")
     scripts = "\n".join(static(name) for name in SCRIPTS)
     return f'<meta name="color-scheme" content="light dark"><style>{style}</style><script>{scripts}</script>'
 
