@@ -166,6 +166,7 @@ def test_only_what_is_meant_as_an_endpoint_is_one(client: Client) -> None:
     assert isinstance(described, dict)
     assert set(described["named_endpoints"]) == {
         "/morph_numbers", "/morph_drawings", "/morph_images", "/morph_sequence",
+        "/sample", "/ten_digits",
     }  # fmt: skip
     assert not described["unnamed_endpoints"]
 

@@ -2,8 +2,8 @@
 
 The principal components of a well-trained VAE's codes say little: the prior asks for the same variance
 of every one. So the first directions are those along which handwriting of one digit changes its slant,
-pen, height and width, and the others the principal components of the ten digits' means, at right angles
-to them, along which one digit turns into another. Each is named by what was measured, or only numbered.
+pen, height and width, as far as that is so, and the others the principal components of the ten digits'
+means, at right angles to them, along which one digit turns into another: each named by what was measured.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from torch import Tensor
 from vae.digits import STYLES, Codes
 from vae.model import VAE
 
-TURNS = 4  # directions that turn one digit into another
+COUNT = 8
 NAMED = 0.6  # correlation from which on a direction may bear the name of a measure
 NAMES = {"slant": "Slant", "pen": "Pen", "height": "Height", "width": "Width"}
 REACH = 2.5  # standard deviations of the codes, to either side
@@ -41,27 +41,28 @@ class Directions(NamedTuple):
         return z + ((scores - self.scores(z)) * self.deviation) @ self.axes
 
 
-def directions(codes: Codes, turns: int = TURNS) -> Directions:
-    """Directions of the codes of a bank, which must hold several digits of every class."""
+def directions(codes: Codes, count: int = COUNT) -> Directions:
+    """At most `count` directions of the codes of a bank, which must hold several digits of every class."""
     classes = codes.labels.unique()
-    means = torch.stack([codes.z[codes.labels == digit].mean(0) for digit in classes])
     place = torch.searchsorted(classes, codes.labels)
-    own = codes.z - means[place]
-    measures = torch.stack([codes.style[codes.labels == digit].mean(0) for digit in classes])
-    style = codes.style - measures[place]
+    means, usual = (
+        torch.stack([values[codes.labels == digit].mean(0) for digit in classes])
+        for values in (codes.z, codes.style)
+    )
+    own, style = codes.z - means[place], codes.style - usual[place]
     names, axes = [], codes.z.new_zeros(0, codes.z.shape[1])
-    for k, what in enumerate(STYLES[: max(1, codes.z.shape[1] - 1)]):
-        axis = _across((own * style[:, k : k + 1]).mean(0), axes)
-        axes = torch.cat([axes, axis[None]])
-        sure = float(torch.corrcoef(torch.stack([own @ axis, style[:, k]]))[0, 1])
-        names.append(NAMES[what] if sure > NAMED else f"Direction {len(axes)}")
+    for measure, what in zip(style.unbind(1), STYLES, strict=True):
+        axis = _across((own * measure[:, None]).mean(0), axes)
+        if _correlation(own @ axis, measure) > NAMED:
+            axes = torch.cat([axes, axis[None]])
+            names.append(NAMES[what])
     left = means - means.mean(0)
     left = left - left @ axes.T @ axes
-    for axis in torch.linalg.svd(left, full_matrices=False)[2][: min(turns, axes.shape[1] - len(axes))]:
+    room = max(0, min(count, len(classes) - 1, axes.shape[1]) - len(axes))
+    for axis in torch.linalg.svd(left, full_matrices=False)[2][:room]:
         along = means @ axis
-        first, last = int(classes[along.argmin()]), int(classes[along.argmax()])
-        if first > last:
-            axis, first, last = -axis, last, first
+        first, last = sorted((int(classes[along.argmin()]), int(classes[along.argmax()])))
+        axis = axis if along[classes == first] < along[classes == last] else -axis
         axes = torch.cat([axes, axis[None]])
         names.append(f"{first} to {last}")
     along = codes.z @ axes.T
@@ -88,3 +89,7 @@ def _across(axis: Tensor, axes: Tensor) -> Tensor:
     """`axis` `(D,)` made orthogonal to `axes` `(K, D)`, of length 1."""
     axis = axis - axis @ axes.T @ axes
     return axis / axis.norm().clamp_min(1e-9)
+
+
+def _correlation(a: Tensor, b: Tensor) -> float:
+    return float(torch.corrcoef(torch.stack([a, b]))[0, 1])

@@ -47,9 +47,7 @@ def explore(model: VAE | None) -> None:
     answers = plain("")
     asked = page.ask(answer(model), answers, answers, js="() => digitMorph.wish()", trigger_mode="multiple",
                      **PRIVATE)  # fmt: skip
-    asked.success(
-        None, [answers], None, js="(made) => digitMorph.answered(made)", api_visibility="private"
-    )
+    asked.success(None, [answers], None, js="(made) => digitMorph.answered(made)", api_visibility="private")
     asked.failure(None, None, None, js="() => digitMorph.answered(null)", api_visibility="private")
     explore_endpoints(model)
 
@@ -59,9 +57,9 @@ def answer(model: VAE | None) -> Callable[[Any], Any]:
 
     def run(wish: Any) -> dict[str, Any]:
         try:
-            if not isinstance(wish, dict) or wish.get("ask") not in WISHES:
+            if not isinstance(wish, dict) or str(wish.get("ask")) not in WISHES:
                 raise BadRequest("The page asked for something unknown; please reload it.")
-            return WISHES[wish["ask"]](wish, model)
+            return WISHES[str(wish["ask"])](wish, model)
         except Exception as error:
             return {"error": sentence(error)}
 
@@ -120,7 +118,7 @@ def sheet_wish(wish: dict[str, Any], model: VAE | None) -> dict[str, Any]:
         "names": along.names,
         "values": rounded(directions.values()),
         "at": [round(score, 3) for score in at],
-        "strips": packed(strips[:, :, 0]),
+        "strips": packed(strips),
     }
 
 

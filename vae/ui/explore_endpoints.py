@@ -61,9 +61,7 @@ def explore_endpoints(model: VAE | None) -> None:
             return outputs.keep(sheet(pictures), f"in-the-hand-of-{read['digit']}.png"), read
 
     with gr.Row(visible=False):
-        numbers = [
-            gr.Number(value, label=name) for name, value in (("digit", 7), ("count", 10), ("seed", 0))
-        ]
+        numbers = [gr.Number(value, label=name) for name, value in (("digit", 7), ("count", 10), ("seed", 0))]
         picture = gr.File(type="binary", label="picture")
         file, read = gr.File(label="file"), gr.JSON(label="reading")
         declare(sample, numbers, [file])

@@ -63,12 +63,13 @@
     return kernels.get(name);
   }
 
-  /* Draw levels `(S * S)` on a context, `side` px square at (x, y), in `colour` [r, g, b]. */
-  digitMorph.crisp = (pen, levels, x, y, side, colour) => {
+  /* Draw levels `(S * S)` on a context, `side` px square at (x, y), in `colour` [r, g, b]. `sharper` narrows the
+     ramp, for a model whose ink is soft. */
+  digitMorph.crisp = (pen, levels, x, y, side, colour, sharper = 1) => {
     const n = Math.round(Math.sqrt(levels.length));
     const m = Math.max(LEAST, Math.round(side));
     const { index, weight } = kernel(n, m);
-    const gain = (GAIN * 28) / n;
+    const gain = (sharper * GAIN * 28) / n;
     const tall = new Float32Array(m * n);
     for (let i = 0; i < m; i++)
       for (let tap = 4 * i; tap < 4 * i + 4; tap++)

@@ -77,8 +77,7 @@
         if (!map) return (begun = false);
         find(".note").textContent = map.note;
         await chart.show(map);
-        const [from, to] = sides().map((number) => Number(number[0]));
-        chart.demonstrate(from, to);
+        chart.demonstrate(1, 0); // as far as it goes: past half of the digits
         start(3);
         renew(7);
         hand(true);

@@ -3,6 +3,7 @@
    so moving asks the server for nothing. Two places make a way, a straight line through latent space. */
 (() => {
   const still = matchMedia("(prefers-reduced-motion: reduce)");
+  const SHARP = 2; // two latents say little about a digit, so its ink is soft
   const EVERY = 30; // px from digit to digit on the map
   const FRAMES = 9; // of the strip of a way
   const PASS = 1700; // ms from one place to the other
@@ -180,7 +181,7 @@
       const side = sheet.w / FRAMES;
       const colour = digitMorph.colour(this.strip);
       for (let i = 0; i < FRAMES; i++)
-        digitMorph.crisp(sheet.pen, this.levels(this.along(i / (FRAMES - 1))), i * side, (sheet.h - side) / 2, side, colour);
+        digitMorph.crisp(sheet.pen, this.levels(this.along(i / (FRAMES - 1))), i * side, (sheet.h - side) / 2, side, colour, SHARP);
     }
 
     go(share) {
@@ -241,7 +242,7 @@
       const [reading, certainty, where] = this.here.children;
       reading.textContent = sure < 0.5 ? "?" : digit;
       certainty.textContent = sure < 0.5 ? "between digits" : `${Math.min(99, Math.round(100 * sure))}%`;
-      where.textContent = `${x}, ${y}`;
+      where.textContent = `at ${x}, ${y}`;
       if (!onTheWay) {
         const words = sure < 0.5 ? "Between digits" : `Reads as ${digit}`;
         this.say(`${words}, at ${x} and ${y}.`, 300);
@@ -257,7 +258,7 @@
 
     draw() {
       const glass = digitMorph.fitted(this.lens);
-      if (glass) digitMorph.crisp(glass.pen, this.levels(this.at), 0, 0, glass.h, digitMorph.colour(this.lens));
+      if (glass) digitMorph.crisp(glass.pen, this.levels(this.at), 0, 0, glass.h, digitMorph.colour(this.lens), SHARP);
       const sheet = digitMorph.fitted(this.over);
       if (!sheet) return;
       const { pen, w, scale } = sheet;
@@ -278,10 +279,11 @@
         pen.stroke();
       };
       if (this.layers.trail)
-        for (const trail of this.trails) {
-          line(trail.places, 5, paper);
-          line(trail.places, 2, style.color);
-          for (const [k, place] of [trail.places[0], trail.places.at(-1)].entries()) flag(pen, on(place), trail.names[k], scale, style.color, paper);
+        for (const { places, names } of this.trails) {
+          line(places, 5, paper);
+          line(places, 2, style.color);
+          for (const [k, place] of [places.at(-1), places[0]].entries())
+            flag(pen, on(place), names[1 - k], scale, style.color, paper);
         }
       const way = this.ends.length === 2 ? [...Array(33).keys()].map((i) => this.along(i / 32)) : [...this.ends, this.at];
       if (this.ends.length) {
@@ -304,15 +306,16 @@
         const across = Math.round(w / scale / EVERY);
         const side = w / across;
         const ink = digitMorph.colour(this.land);
-        pen.globalAlpha = faint ? 0.5 : 0.92;
+        pen.globalAlpha = faint ? 0.36 : 0.92;
         for (let i = 0; i < across * across; i++) {
           const [row, column] = [Math.floor(i / across), i % across];
           const place = [column, row].map((value) => (this.last * (value + 0.5)) / across);
-          digitMorph.crisp(pen, this.levels(place), column * side, row * side, side, ink);
+          digitMorph.crisp(pen, this.levels(place), column * side, row * side, side, ink, SHARP);
         }
       }
       if (faint) {
-        pen.globalAlpha = 0.8;
+        pen.globalAlpha = 0.85;
+        const radius = (this.only === null ? 1 : 1.3) * Math.max(1.5, (2.1 * w) / scale / 540) * scale;
         const count = this.spots.length;
         for (let k = 0; k < count; k++) {
           const i = (k * 7919) % count; // a prime: no digit lies on top of all others
@@ -320,7 +323,7 @@
           if (!this.inside(this.spots[i]) || (this.only ?? digit) !== digit) continue;
           pen.fillStyle = `rgb(${colours[digit]})`;
           pen.beginPath();
-          pen.arc(...this.spots[i].map((value) => (value / this.last) * w), (this.only === null ? 2 : 2.6) * scale, 0, 2 * Math.PI);
+          pen.arc(...this.spots[i].map((value) => (value / this.last) * w), radius, 0, 2 * Math.PI);
           pen.fill();
         }
         pen.globalAlpha = 1;
@@ -355,7 +358,6 @@
 
     /* Until the visitor moves, the map plays a morph by itself. */
     demonstrate(from, to) {
-      if (from === to) to = (from + 5) % 10;
       if (this.ends.length || !this.middles[from] || !this.middles[to]) return;
       this.ends = [this.middles[from], this.middles[to]];
       this.way(true);
@@ -365,11 +367,11 @@
   /* A digit in a circle at a place of the map. */
   function flag(pen, [x, y], text, scale, ink, paper) {
     pen.beginPath();
-    pen.arc(x, y, 11 * scale, 0, 2 * Math.PI);
+    pen.arc(x, y, 9.5 * scale, 0, 2 * Math.PI);
     Object.assign(pen, { fillStyle: paper, strokeStyle: ink, lineWidth: 1.5 * scale });
     pen.fill();
     pen.stroke();
-    pen.font = `600 ${14 * scale}px sans-serif`;
+    pen.font = `600 ${13 * scale}px sans-serif`;
     Object.assign(pen, { fillStyle: ink, textAlign: "center", textBaseline: "middle" });
     pen.fillText(text, x, y + scale);
   }
