@@ -192,7 +192,7 @@ def test_arrow_keys_move_a_strip_and_reset_takes_it_back(explored: Callable[...,
     assert seen(page, ".shape") != before
     page.click("[data-strips=home]")
     page.wait_for_function(
-        "(value) => document.querySelectorAll('.strip-row .track')[1].getAttribute('aria-valuenow') === value",
+        "(v) => document.querySelectorAll('.strip-row .track')[1].getAttribute('aria-valuenow') === v",
         arg=value,
     )
 

@@ -64,8 +64,8 @@
   }
 
   /* Draw levels `(S * S)` on a context, `side` px square at (x, y), in `colour` [r, g, b]. `sharper` narrows the
-     ramp, for a model whose ink is soft. */
-  digitMorph.crisp = (pen, levels, x, y, side, colour, sharper = 1) => {
+     ramp, for a model whose ink is soft; a higher `edge` (a logit) thins the strokes. */
+  digitMorph.crisp = (pen, levels, x, y, side, colour, sharper = 1, edge = EDGE) => {
     const n = Math.round(Math.sqrt(levels.length));
     const m = Math.max(LEAST, Math.round(side));
     const { index, weight } = kernel(n, m);
@@ -75,7 +75,7 @@
       for (let tap = 4 * i; tap < 4 * i + 4; tap++)
         for (let k = 0, row = n * index[tap]; k < n; k++) tall[i * n + k] += weight[tap] * levels[row + k];
     const image = new ImageData(m, m);
-    const [scale, shift] = [(255 * gain * 2 * LOGITS) / LEVELS, 255 * (0.5 - gain * (LOGITS + EDGE))];
+    const [scale, shift] = [(255 * gain * 2 * LOGITS) / LEVELS, 255 * (0.5 - gain * (LOGITS + edge))];
     for (let i = 0, out = 0; i < m; i++)
       for (let j = 0, row = i * n; j < m; j++, out += 4) {
         const t = 4 * j;

@@ -3,6 +3,7 @@
    so moving asks the server for nothing. Two places make a way, a straight line through latent space. */
 (() => {
   const still = matchMedia("(prefers-reduced-motion: reduce)");
+  const THIN = -0.6; // a logit: so small, digits are read better with thinner strokes
   const SHARP = 2; // two latents say little about a digit, so its ink is soft
   const EVERY = 30; // px from digit to digit on the map
   const FRAMES = 9; // of the strip of a way
@@ -306,11 +307,11 @@
         const across = Math.round(w / scale / EVERY);
         const side = w / across;
         const ink = digitMorph.colour(this.land);
-        pen.globalAlpha = faint ? 0.36 : 0.92;
+        pen.globalAlpha = faint ? 0.5 : 0.92;
         for (let i = 0; i < across * across; i++) {
           const [row, column] = [Math.floor(i / across), i % across];
           const place = [column, row].map((value) => (this.last * (value + 0.5)) / across);
-          digitMorph.crisp(pen, this.levels(place), column * side, row * side, side, ink, SHARP);
+          digitMorph.crisp(pen, this.levels(place), column * side, row * side, side, ink, SHARP, THIN);
         }
       }
       if (faint) {

@@ -83,7 +83,7 @@
       this.typing = setTimeout(() => this.refresh(), 250);
     }
 
-    /* Along strip k: the others follow when the visitor lets go. Another strip starts from what is shown. */
+    /* Along strip k, at once; the others follow when the visitor lets go. */
     set(k, value) {
       const { values } = this.made;
       this.wished = {}; // an answer on its way is of another place
@@ -121,7 +121,7 @@
         const track = row.lastChild;
         const share = (0.5 + Math.min(values.length - 1, Math.max(0, this.index(k)))) / values.length;
         track.querySelector(".marker").style.left = `${100 * share}%`;
-        track.setAttribute("aria-valuenow", this.at[k].toFixed(1));
+        track.setAttribute("aria-valuenow", Math.min(values.at(-1), Math.max(values[0], this.at[k])).toFixed(1));
         track.setAttribute("aria-valuetext", `${this.at[k].toFixed(1)} standard deviations`);
       });
     }
