@@ -33,6 +33,7 @@ from vae.ui import guard, outputs
 from vae.ui.bench import bench
 from vae.ui.compare import compare, compare_endpoint
 from vae.ui.endpoints import endpoints
+from vae.ui.explore import explore
 from vae.ui.how import how
 from vae.ui.theme import STATIC, head, static, theme
 
@@ -47,6 +48,7 @@ def build_demo(model: vae.VAE | None = None) -> gr.Blocks:
             apply_default_css=False,
         )
         bench(model)
+        explore(model)
         compare()
         how(model)
         gr.HTML(html_template=static("footer.html"), js_on_load=None, apply_default_css=False)

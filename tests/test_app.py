@@ -187,7 +187,8 @@ def test_only_what_is_meant_as_an_endpoint_is_one(client: Client) -> None:
     described = client.view_api(return_format="dict", print_info=False)
     assert isinstance(described, dict)
     assert set(described["named_endpoints"]) == {
-        "/morph_numbers", "/morph_drawings", "/morph_images", "/morph_sequence", "/compare",
+        "/morph_numbers", "/morph_drawings", "/morph_images", "/morph_sequence", "/compare", "/sample",
+        "/ten_digits",
     }  # fmt: skip
     assert not described["unnamed_endpoints"]
 

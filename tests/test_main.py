@@ -11,11 +11,11 @@ import pytest
 import torch
 from PIL import Image
 
-from vae import MorphRequest, __main__, produce, weights
+from vae import MorphRequest, __main__, atlas, produce, weights
 from vae.classifier import load_classifier
 from vae.data import as_floats
 from vae.digits import load_bank
-from vae.model import VAE
+from vae.model import VAE, build
 from vae.request import read_side
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -259,6 +259,21 @@ def test_a_bank_is_built_beside_its_weights(data_dir: Path, small: VAE, tmp_path
         assert torch.equal(load_classifier("reader")(model.decode(codes.z)).argmax(1), codes.labels)
     said = f"{len(bank.graph)} training and {len(bank.typed)} test codes"
     assert said in capsys.readouterr().out
+
+
+def test_the_map_is_built_with_the_bank(
+    data_dir: Path, small: VAE, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "model.safetensors").write_bytes(small.path.read_bytes())
+    flat = build("conv2d", widths=(2, 3), hidden=8)
+    weights.save(flat, tmp_path / "conv2d.safetensors")
+    __main__.main(
+        ["bank", "--weights", str(tmp_path), "--data", str(data_dir), "--graph", "40", "--typed", "20"]
+    )
+    scatter = atlas.map_of(weights.load(tmp_path / "conv2d.safetensors"))
+    assert scatter is not None
+    assert scatter.labels.bincount().tolist() == [2] * 10
+    assert "20 test codes" in capsys.readouterr().out
 
 
 def test_another_process_makes_the_same_bytes(tmp_path: Path) -> None:

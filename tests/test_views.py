@@ -70,6 +70,24 @@ def test_samples_of_a_digit_are_those_the_reader_takes_for_it() -> None:
     assert views.samples_of(model, 5, 4, reader=reader).shape == (4, 1, 28, 28)  # there is none, the best go
 
 
+def test_new_digits_are_drawn_where_the_codes_of_the_digit_lie() -> None:
+    model, reader = small("mlp"), ByBrightness()
+    codes = torch.randn(60, 5, generator=torch.Generator().manual_seed(0))
+    labels = torch.arange(60) % 10
+    codes[labels == 4] += 10
+    pictures = views.new_digits(model, 4, 3, codes, labels, temperature=0.0, reader=reader)
+    middle = model.decode(codes[labels == 4].mean(0, keepdim=True))
+    torch.testing.assert_close(pictures, middle.expand(3, -1, -1, -1), rtol=1e-4, atol=1e-4)
+    one, same, other = (
+        views.new_digits(model, 3, 5, codes, labels, seed, reader=reader) for seed in (0, 0, 1)
+    )
+    assert one.shape == (5, 1, 28, 28) and torch.equal(one, same) and not torch.equal(one, other)
+    assert (reader(torch.cat([one, other])).argmax(1) == 3).all()
+    few = views.new_digits(model, 7, 20, codes, labels, reader=reader)  # most there read as a 3
+    read = reader(few).argmax(1).tolist()
+    assert read == sorted(read, reverse=True) and {3, 7} == set(read)  # those that read as a 7 come first
+
+
 def test_a_smaller_models_samples_are_enlarged_for_the_reader() -> None:
     pictures = views.samples_of(small("tiny"), 3, 5, reader=ByBrightness())
     assert pictures.shape == (5, 1, 14, 14)

@@ -9,7 +9,7 @@ python -m vae morph random:3 random:8 -o out.mp4        a random 3 and a random 
 python -m vae sample -o samples.png                     digits nobody wrote
 python -m vae reconstruct 3.png -o seen.png             what the model sees in a picture
 python -m vae evaluate --model all --data DIR           the figures of every model, and of the paths
-python -m vae bank --data DIR                           build the bank of the flagship's weights
+python -m vae bank --data DIR                           build the bank of the flagship's weights, and the map
 python -m vae figures                                   the pictures that README and docs show
 python -m vae publish user/repo                         the flagship with its bank, to the Hugging Face Hub
 python -m vae publish user/repo --weights runs/mlp      a run's weights
@@ -125,7 +125,7 @@ def save_picture(picture: render.Picture, path: Path) -> None:
 
 
 def bank_command(args: argparse.Namespace) -> None:
-    from vae import digits
+    from vae import atlas, digits
     from vae.classifier import load_classifier
     from vae.data import as_floats, load_splits
 
@@ -149,6 +149,10 @@ def bank_command(args: argparse.Namespace) -> None:
         sums.write(path.parent)
     graph, typed = (labels for _, labels in chosen)
     print(f"{out}: {len(graph)} training and {len(typed)} test codes, {out.stat().st_size / 1024:.0f} KiB")
+    if (flat := path.with_name("conv2d.safetensors")).exists():
+        points = splits.test[digits.choose(splits.test.labels, args.typed)]
+        size = atlas.build_map(weights.load(flat), points, path.with_name("map.safetensors"))
+        print(f"{path.with_name('map.safetensors')}: {len(points)} test codes, {size / 1024:.0f} KiB")
 
 
 def evaluate_command(args: argparse.Namespace) -> None:
@@ -219,7 +223,9 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("-o", "--out", type=Path, default=Path("reconstruction.png"))
     p.add_argument("--refine", action="store_true", help="after the steps that bring the endpoint nearer")
 
-    p = command("bank", bank_command, "build the bank of latent codes beside a model's weights")
+    p = command(
+        "bank", bank_command, "build the bank of latent codes beside a model's weights, and conv2d's map"
+    )
     p.add_argument("--graph", type=int, default=24_000, help="training codes, for handwritten paths")
     p.add_argument("--typed", type=int, default=2_000, help="test codes, for typed digits")
 

@@ -174,7 +174,7 @@ def endpoints(model: VAE | None) -> None:
         declare(morph_sequence, [sequence, legs, seed, hold, path, speed, *shared], answer)
 
 
-def declare(function: Callable[..., Answer], inputs: list[Any], answer: list[Any]) -> None:
+def declare(function: Callable[..., Any], inputs: list[Any], answer: list[Any]) -> None:
     gr.Button(visible=False).click(
         function, inputs, answer, api_name=function.__name__, concurrency_id="morph", show_progress="hidden"
     )

@@ -12,8 +12,11 @@ import gradio as gr
 from gradio.themes.utils.colors import Color
 
 STATIC = Path(__file__).parent / "static"
-SCRIPTS = ("page.js", "strokes.js", "pad.js", "upload.js", "player.js", "film.js", "compare.js", "how.js")
-STYLES = ("page.css", "parts.css", "fields.css", "compare.css", "how.css")
+SCRIPTS = (
+    "page.js", "strokes.js", "pad.js", "upload.js", "player.js", "film.js", "compare.js", "how.js", "crisp.js",
+    "map.js", "strips.js", "explore.js",
+)  # fmt: skip
+STYLES = ("page.css", "parts.css", "fields.css", "compare.css", "how.css", "explore.css")
 
 SANS = ("ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Roboto", "Liberation Sans", "sans-serif")
 MONO = ("ui-monospace", "Consolas", "Liberation Mono", "monospace")

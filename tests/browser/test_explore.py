@@ -1,0 +1,283 @@
+"""The Explore tab in a real Chromium."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+
+from vae.classifier import load_classifier
+
+pytestmark = pytest.mark.browser
+
+Open = Callable[..., Any]
+READY = """window.digitMorph?.explore?.chart.cells && digitMorph.explore.strips.sheet
+    && digitMorph.explore.tens.new.cells && digitMorph.explore.tens.hand.cells"""
+
+
+@pytest.fixture
+def explored(open_page: Open) -> Callable[..., Any]:
+    """`explored(**options of open_page)` -> the tab, with everything on it."""
+
+    def opened(**options: Any) -> Any:
+        page = open_page("#explore", **options)
+        page.wait_for_function(READY)
+        return page
+
+    return opened
+
+
+def seen(page: Any, canvas: str) -> str:
+    """What a canvas shows, for comparing; two frames later, as drawing waits for one."""
+    return page.evaluate(
+        """async (canvas) => {
+            for (let i = 0; i < 2; i++) await new Promise(requestAnimationFrame);
+            return document.querySelector(canvas).toDataURL();
+        }""",
+        canvas,
+    )
+
+
+def place(page: Any, x: float, y: float) -> tuple[float, float]:
+    """Where on the screen a place of the map is, given as shares of it; the map is brought into view."""
+    page.locator(".chart").scroll_into_view_if_needed()
+    box = page.locator(".chart").bounding_box()
+    return box["x"] + x * box["width"], box["y"] + y * box["height"]
+
+
+def test_the_map_plays_by_itself_until_one_moves_over_it(explored: Callable[..., Any]) -> None:
+    page = explored()
+    first = seen(page, ".lens")
+    page.wait_for_timeout(300)
+    assert seen(page, ".lens") != first
+    page.mouse.move(*place(page, 0.5, 0.5))
+    still = seen(page, ".lens")
+    page.wait_for_timeout(300)
+    assert seen(page, ".lens") == still
+
+
+def test_moving_over_the_map_shows_the_digit_under_the_pointer(explored: Callable[..., Any]) -> None:
+    page = explored()
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    pictures, readings = set(), set()
+    for share in (0.02, 0.25, 0.5, 0.75, 0.98):
+        page.mouse.move(*place(page, share, 0.9))
+        pictures.add(seen(page, ".lens"))
+        readings.add(page.inner_text(".here b"))
+    assert len(pictures) == 5 and len(readings) >= 3
+    assert not [url for url in asked if "queue" in url or "run" in url]  # no round trip while moving
+
+
+def test_arrow_keys_move_over_the_map_and_it_is_said_where(explored: Callable[..., Any]) -> None:
+    page = explored()
+    page.locator(".chart").focus()
+    page.keyboard.press("ArrowLeft")
+    before, at = seen(page, ".lens"), page.inner_text(".where")
+    for _ in range(4):
+        page.keyboard.press("ArrowRight")
+    assert seen(page, ".lens") != before and page.inner_text(".where") != at
+    page.keyboard.press("ArrowUp")
+    said = page.inner_text(".where").removeprefix("at ").split(",")[0]
+    page.wait_for_function("(x) => document.querySelector('.aloud').textContent.includes(x)", arg=said)
+    assert page.evaluate("document.activeElement.getAttribute('aria-label')").startswith("Map of digits")
+
+
+def assert_way(page: Any) -> None:
+    assert "becomes" in page.inner_text(".glass .name")
+    frames = set()
+    for _ in range(8):
+        frames.add(seen(page, ".lens"))
+        page.wait_for_timeout(150)
+    assert len(frames) >= 4
+
+
+def test_clicking_two_places_plays_a_morph_between_them(explored: Callable[..., Any]) -> None:
+    page = explored()
+    page.mouse.click(*place(page, 0.97, 0.3))
+    page.mouse.click(*place(page, 0.05, 0.95))
+    assert page.inner_text(".glass .name") == "0 becomes 1"
+    assert_way(page)
+    page.click(".again")
+    assert page.inner_text(".again") == "Play"
+    way = page.locator(".way")
+    way.focus()
+    page.keyboard.press("Home")
+    start = seen(page, ".lens")
+    page.keyboard.press("End")
+    assert seen(page, ".lens") != start
+    assert way.get_attribute("aria-valuenow") == "100" and "reads as 1" in way.get_attribute("aria-valuetext")
+
+
+def test_two_places_are_marked_by_keyboard(explored: Callable[..., Any]) -> None:
+    page = explored()
+    page.locator(".chart").focus()
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("Enter")
+    for _ in range(15):
+        page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    assert_way(page)
+    page.locator(".chart").focus()
+    page.keyboard.press("Escape")
+    assert page.inner_text(".glass .name") == "Under the pointer"
+
+
+def test_a_finger_moves_and_marks(explored: Callable[..., Any]) -> None:
+    page = explored(phone=True)
+    page.touchscreen.tap(*place(page, 0.9, 0.3))
+    first = seen(page, ".lens")
+    page.touchscreen.tap(*place(page, 0.1, 0.8))
+    assert first != seen(page, ".lens")
+    assert_way(page)
+
+
+def test_layers_come_and_go_and_one_digit_stands_alone(explored: Callable[..., Any]) -> None:
+    page = explored()
+    pictures = {seen(page, ".land")}
+    for layer in ("points", "digits"):
+        page.click(f"[data-layer={layer}]")
+        pictures.add(seen(page, ".land"))
+    page.click("[data-layer=points]")
+    page.click(".classes button >> nth=4")
+    assert page.get_attribute(".classes button >> nth=4", "aria-pressed") == "true"
+    pictures.add(seen(page, ".land"))
+    assert len(pictures) == 4
+
+
+def test_the_visitors_last_morph_lies_on_the_map(explored: Callable[..., Any]) -> None:
+    page = explored()
+    page.wait_for_function("digitMorph.explore.chart.trails.length === 1")
+    names = page.evaluate("digitMorph.explore.chart.trails[0].names")
+    assert names == ["3", "8"]  # the opening morph
+    page.click("nav.tabs a[href='#type']")
+    before = page.evaluate("digitMorph.morph.recipe")
+    page.click("#morph")
+    page.wait_for_function("(before) => digitMorph.morph.recipe !== before", arg=before)
+    page.click("nav.tabs a[href='#explore']")
+    page.wait_for_function("digitMorph.explore.chart.trails.length === 2")
+
+
+def test_dragging_along_a_strip_changes_the_digit_at_once_and_then_the_other_strips(
+    explored: Callable[..., Any],
+) -> None:
+    page = explored()
+    track = page.locator(".strip-row .track >> nth=0")
+    track.scroll_into_view_if_needed()
+    box = track.bounding_box()
+    before, other = seen(page, ".shape"), seen(page, ".strip-row:nth-child(3) canvas")
+    sheet = page.evaluate_handle("digitMorph.explore.strips.sheet")
+    page.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 10)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.95 * box["width"], box["y"] + 10, steps=4)
+    assert seen(page, ".shape") != before
+    assert seen(page, ".strip-row:nth-child(3) canvas") == other
+    page.mouse.up()
+    page.wait_for_function("(sheet) => digitMorph.explore.strips.sheet !== sheet", arg=sheet)
+    assert seen(page, ".strip-row:nth-child(3) canvas") != other
+    assert float(track.get_attribute("aria-valuenow")) > 2
+
+
+def test_arrow_keys_move_a_strip_and_reset_takes_it_back(explored: Callable[..., Any]) -> None:
+    page = explored()
+    track = page.locator(".strip-row .track >> nth=1")
+    value = track.get_attribute("aria-valuenow")
+    before = seen(page, ".shape")
+    track.focus()
+    page.keyboard.press("PageUp")
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("() => !digitMorph.explore.strips.home.disabled")
+    assert seen(page, ".shape") != before
+    page.click("[data-strips=home]")
+    page.wait_for_function(
+        "(v) => document.querySelectorAll('.strip-row .track')[1].getAttribute('aria-valuenow') === v",
+        arg=value,
+    )
+
+
+def test_another_start_is_another_digit(explored: Callable[..., Any]) -> None:
+    page = explored()
+    before = seen(page, ".shape")
+    page.click("[data-start] button >> nth=5")
+    page.wait_for_function("digitMorph.explore.strips.sheet && digitMorph.explore.strips.at")
+    page.wait_for_function("(before) => document.querySelector('.shape').toDataURL() !== before", arg=before)
+
+
+def test_ten_new_sevens_read_as_sevens(explored: Callable[..., Any]) -> None:
+    page = explored()
+    before = page.evaluate_handle("digitMorph.explore.tens.new.cells")
+    assert page.inner_text("[data-more=new]") == "Ten new 7s"
+    page.click("[data-more=new]")
+    page.wait_for_function("(before) => digitMorph.explore.tens.new.cells !== before", arg=before)
+    levels = page.evaluate(
+        "[...Array(10).keys()].map((i) => [...digitMorph.explore.tens.new.cells.at(0, i)])"
+    )
+    pictures = (torch.tensor(levels).float() / 63 * 8 - 4).sigmoid().view(10, 1, 28, 28)
+    assert len({tuple(picture) for picture in levels}) == 10
+    assert (load_classifier("reader")(pictures).argmax(1) == 7).sum() >= 8
+
+
+def test_ten_digits_in_the_hand_of_the_drawing(explored: Callable[..., Any], open_page: Open) -> None:
+    page = open_page()
+    page.click("#pad-source [data-tool=example]")
+    page.click("nav.tabs a[href='#explore']")
+    page.wait_for_function(READY)
+    assert "in the hand of your" in page.inner_text(".of")
+    before = page.evaluate_handle("digitMorph.explore.tens.hand.cells")
+    page.click("[data-more=other]")
+    page.wait_for_function("(before) => digitMorph.explore.tens.hand.cells !== before", arg=before)
+    assert "in the hand of this" in page.inner_text(".of")
+
+
+def test_a_failure_is_said_and_what_follows_works(explored: Callable[..., Any]) -> None:
+    page = explored()
+    page.evaluate(
+        """() => {
+            const wish = digitMorph.wish;
+            digitMorph.wish = () => ((digitMorph.wish = wish), { ...wish(), digit: "x" });
+        }"""
+    )
+    page.click("[data-more=new]")
+    page.wait_for_selector(".trouble:not(:empty)")
+    assert "from 0 to 9" in page.inner_text(".trouble")
+    page.click("[data-more=new]")
+    page.wait_for_function("!document.querySelector('.trouble').textContent")
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_nothing_is_wider_than_a_phone(explored: Callable[..., Any], dark: bool) -> None:
+    page = explored(phone=True, dark=dark)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    inside = (
+        "[...document.querySelectorAll('#explore *')].every((e) => e.getBoundingClientRect().right <= 360.5)"
+    )
+    assert page.evaluate(inside)
+
+
+def test_nothing_moves_when_the_answers_arrive(open_page: Open) -> None:
+    page = open_page()
+    page.click("nav.tabs a[href='#explore']")
+    tops = "[...document.querySelectorAll('#explore .part')].map((e) => Math.round(e.offsetTop))"
+    before = page.evaluate(tops)
+    page.wait_for_function(READY)
+    page.wait_for_timeout(200)
+    assert page.evaluate(tops) == before
+
+
+def test_day_and_night_repaint_what_is_drawn(explored: Callable[..., Any]) -> None:
+    page = explored()
+    page.mouse.move(*place(page, 0.5, 0.5))
+    canvases = (".land", ".lens", ".shape", ".strip-row canvas", "[data-ten=new]", "[data-ten=hand]")
+    day = [seen(page, canvas) for canvas in canvases]
+    page.click(".dusk")
+    assert all(seen(page, canvas) != was for canvas, was in zip(canvases, day, strict=True))
+
+
+def test_who_wants_less_motion_gets_a_still_picture(explored: Callable[..., Any]) -> None:
+    page = explored(reduced_motion="reduce")
+    first = seen(page, ".lens")
+    page.wait_for_timeout(300)
+    assert seen(page, ".lens") == first
+    assert page.inner_text(".again") == "Play"
