@@ -64,7 +64,7 @@ def directions(codes: Codes, count: int = COUNT) -> Directions:
         first, last = sorted((int(classes[along.argmin()]), int(classes[along.argmax()])))
         axis = axis if along[classes == first] < along[classes == last] else -axis
         axes = torch.cat([axes, axis[None]])
-        names.append(f"{first} to {last}")
+        names.append(f"{first} ↔ {last}")
     along = codes.z @ axes.T
     return Directions(tuple(names), axes, along.mean(0), along.std(0).clamp_min(1e-6))
 

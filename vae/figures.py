@@ -14,6 +14,8 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 
 from vae import render, views, weights
+from vae.atlas import map_of
+from vae.digits import bank_of
 from vae.errors import WeightsError
 from vae.morph import PathName, morph_sequence
 from vae.request import MorphRequest, loaded, produce, type_digits
@@ -34,6 +36,11 @@ def make_all(out: Path = DOCS) -> list[Path]:
     made.append(thumbnail(out / "thumbnail.png"))
     with contextlib.suppress(WeightsError):
         made.append(manifold("conv2d", out / "manifold.png"))
+        if (codes := map_of(loaded("conv2d"))) is not None:
+            made.append(scattered(codes, "conv2d", out / "latents-conv2d.png"))
+    if (bank := bank_of(loaded(weights.FLAGSHIP))) is not None:
+        codes = views.scatter_of(bank.typed.z, bank.typed.labels)
+        made.append(scattered(codes, "flagship", out / "latents-flagship.png"))
     for metrics in sorted((out / "training").glob("*.csv")):
         path = out / f"curves-{metrics.stem}.png"
         views.save_plot(views.plot_curves(read_metrics(metrics), metrics.stem), path)
@@ -100,6 +107,12 @@ def thumbnail(path: Path) -> Path:
 def generated(path: Path) -> Path:
     """A hundred digits that nobody wrote, from the flagship's prior."""
     Image.fromarray(render.grid(views.samples(loaded(weights.FLAGSHIP), 100, seed=0), 20)).save(path)
+    return path
+
+
+def scattered(codes: views.Scatter, name: str, path: Path) -> Path:
+    """Where test digits lie in a model's latent space."""
+    views.save_plot(views.plot_scatter(codes, f"{name}: {len(codes.points):,} test digits"), path)
     return path
 
 

@@ -125,14 +125,18 @@ def manifold(model: VAE, side: int = 20, extent: float = 2.0, codes: Tensor | No
 @torch.inference_mode()
 def latent_scatter(model: VAE, pictures: Pictures) -> Scatter:
     """Where pictures lie in latent space: as they are in two dimensions, else by principal components."""
-    codes = encode_all(model, pictures)
+    return scatter_of(encode_all(model, pictures), pictures.labels)
+
+
+def scatter_of(codes: Tensor, labels: Tensor) -> Scatter:
+    """Latents `(N, D)` on a plane: as they are in two dimensions, else by principal components."""
     if codes.shape[1] == 2:
-        return Scatter(codes, pictures.labels, 1.0)
+        return Scatter(codes, labels, 1.0)
     centred = codes - codes.mean(0)
     _, spread, axes = torch.linalg.svd(centred, full_matrices=False)
     axes = axes[:2] * axes[:2].gather(1, axes[:2].abs().argmax(1, keepdim=True)).sign()  # the same every time
     share = float(spread[:2].square().sum() / spread.square().sum())
-    return Scatter(centred @ axes.T, pictures.labels, share)
+    return Scatter(centred @ axes.T, labels, share)
 
 
 @torch.inference_mode()

@@ -20,7 +20,7 @@ def test_no_serious_violation(tab: str, dark: bool, open_page: Callable[..., Any
     if tab == "type":
         page.click("#options > button")
     page.wait_for_timeout(500)
-    page.wait_for_function("!document.documentElement.hasAttribute('data-busy')")
+    page.wait_for_function("!document.querySelector('[data-busy], .chart[aria-busy]')")
     found = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
     serious = {
         rule["id"]: [node["target"] for node in rule["nodes"]]

@@ -29,7 +29,7 @@ KINDS = {
     "autoencoder": "Two numbers a digit, no noise and no prior: nothing asks the codes in between to mean "
     "anything.",
     "conv2d": "The same network as a VAE: a space that one can see whole, and too small for every hand.",
-    "tiny": "14x14 black and white, three small layers with tanh. The smallest that works.",
+    "tiny": "14x14 pixels, black and white, three small layers with tanh. The smallest that works.",
     "mlp": "784–400–20–400–784: the VAE of the textbooks.",  # noqa: RUF001
     "cvae": "The same, told which digit it reads and draws; on the way it is told a blend of both.",
     "flagship-straight": "Residual convolutions, 32 latents, along a straight line between the ends.",
@@ -83,7 +83,7 @@ def page_html() -> str:
 
 def entry_html(entry: Entry, found: dict[str, Any]) -> str:
     """One of those compared: its canvas, its ribbon, and what it is."""
-    score = " · ".join(f"<span>{escape(part)}</span>" for part in figures(entry, found))
+    score = "".join(f"<span>{escape(part)}</span>" for part in figures(entry, found))
     code = f" <code>{entry.preset}</code>" if entry.preset else ""
     return (
         f'<figure class="entry" data-key="{entry.key}"><div class="frame">'
@@ -107,7 +107,7 @@ def figures(entry: Entry, found: dict[str, Any]) -> list[str]:
         pixels = " (of 196 pixels)" if entry.preset == "tiny" else ""
         parts.append(f"{row['nelbo']:.1f} nats{pixels}")
     elif row.get("reconstruction") is not None:
-        parts.append(f"{row['reconstruction']:.1f} nats of reconstruction")
+        parts.append(f"{row['reconstruction']:.1f} nats (reconstruction)")
     path = row_of(found["paths"], "frames", PLAUSIBLE.get(entry.key, ""))
     if path.get("precision") is not None:
         parts.append(f"{path['precision']:.0%} of frames plausible")

@@ -34,7 +34,7 @@ def keep_row() -> gr.HTML:
     )
     return gr.HTML(
         html_template=(
-            f'<div class="keep"><span class="keep-row"><span class="keep-name">Keep it:</span>{files}'
+            f'<div class="keep"><span class="keep-row"><span class="keep-name">Download:</span>{files}'
             '<button type="button" data-link>Copy link</button></span>'
             '<span class="said" role="status"></span></div>'
         ),

@@ -89,7 +89,7 @@ def without_holds(result: MorphResult) -> Tensor:
 def strip(frames: Tensor, style: str) -> str:
     """A filmstrip as a PNG data URL; wide numbers get fewer pictures, so that strips have about one shape."""
     count = min(len(frames), max(4, STRIP_CELLS // (frames.shape[2] // 28)))
-    chosen = torch.linspace(0, len(frames) - 1, count).round().long()
+    chosen = ((torch.arange(count) + 0.5) / count * (len(frames) - 1)).round().long()  # each at its own time
     pictures = render.render(frames[chosen], STRIP_HEIGHT, style)  # type: ignore[arg-type]
     file = io.BytesIO()
     Image.fromarray(np.concatenate(list(pictures), 1)).save(file, "PNG")

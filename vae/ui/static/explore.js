@@ -58,7 +58,7 @@
       const [mini, words] = find(".of").children;
       mini.getContext("2d").clearRect(0, 0, 28, 28);
       mini.getContext("2d").drawImage(digitMorph.picture(made.ink), 0, 0);
-      words.textContent = made.drawn ? `in the hand of your ${made.digit}` : `in the hand of this ${made.digit}; draw one yourself under Draw`;
+      words.textContent = made.drawn ? `in the hand of your ${made.digit}` : `in the hand of this ${made.digit}; draw your own under Draw, then come back`;
       tens.hand.show(made, `The digits 0 to 9 in the hand of a ${made.digit}`);
     };
     find("[data-more=hand]").addEventListener("click", () => hand(true));

@@ -242,7 +242,7 @@
       const [x, y] = this.latent(place).map((value) => value.toFixed(2).replace("-", "−"));
       const [reading, certainty, where] = this.here.children;
       reading.textContent = sure < 0.5 ? "?" : digit;
-      certainty.textContent = sure < 0.5 ? "between digits" : `${Math.min(99, Math.round(100 * sure))}%`;
+      certainty.textContent = sure < 0.5 ? "between digits" : `${Math.min(99, Math.round(100 * sure))}% sure`;
       where.textContent = `at ${x}, ${y}`;
       if (!onTheWay) {
         const words = sure < 0.5 ? "Between digits" : `Reads as ${digit}`;

@@ -146,7 +146,7 @@ const digitMorph = (window.digitMorph = { pads: {}, player: null, keep: null, mo
         const cell = Object.assign(document.createElement("span"), { className: "cell" });
         const text = Object.assign(document.createElement("span"), { className: "verdict" });
         text.innerHTML = seen.known
-          ? `<b>${seen.digit}</b> ${Math.min(99, Math.round(seen.sure * 100))}%`
+          ? `<b>${seen.digit}</b> ${Math.min(99, Math.round(seen.sure * 100))}%${side.digits.length > 2 ? "" : " sure"}`
           : "looks like nothing I know";
         cell.append(digitMorph.picture(seen.ink), text);
         return cell;

@@ -40,7 +40,7 @@
       this.url = URL.createObjectURL(new Blob([digitMorph.bytes(morph.video)], { type: "video/mp4" }));
       this.film.dataset.style = this.strip.dataset.style = morph.style;
       this.strip.src = morph.strip;
-      this.caption.textContent = caption(morph.sides.map((side) => side.number));
+      this.caption.textContent = (digitMorph.morph ? "" : "For example, ") + caption(morph.sides.map((side) => side.number));
       this.track.setAttribute("aria-valuemax", this.inner + 1);
       this.tell();
       this.video.src = this.url;
@@ -157,7 +157,7 @@
   digitMorph.mountPlayer = (element, morph) => {
     digitMorph.player = new Player(element);
     if (!morph) return;
-    digitMorph.morph ??= morph;
     digitMorph.player.show(morph);
+    digitMorph.morph ??= morph;
   };
 })();
