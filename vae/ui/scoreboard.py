@@ -66,9 +66,10 @@ def path_table(found: dict[str, Any]) -> str:
     note = (
         f"{made['seeds']} x {made['pairs']} pairs of {made['split']} digits, 60 frames; the middle half, in "
         "the eyes of a classifier that nothing was trained against. <b>Precision</b>: frames that lie among "
-        "real digits; see their own row for what can be had. <b>Confidence &lt; 0.7</b>: frames it is unsure of. <b>Third digit</b>: frames taken "
-        "for neither end. <b>Fréchet</b>: distance from real digits. <b>Ink</b>: below 1, the strokes are "
-        "thinner than those of the ends. <b>Motion</b>: how far the picture travels."
+        "real digits; their own row shows what can be had. <b>Confidence &lt; 0.7</b>: frames it is unsure "
+        "of. <b>Third digit</b>: frames taken for neither end. <b>Fréchet</b>: distance from real digits. "
+        "<b>Ink</b>: below 1, the strokes are thinner than those of the ends. <b>Motion</b>: how far the "
+        "picture travels."
     )
     shown = picked(PATH_COLUMNS, PATHS_SHOWN)
     return table(found["paths"], shown, "The frames in between") + f'<p class="note">{note}</p>'
