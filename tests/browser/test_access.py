@@ -20,7 +20,8 @@ def test_no_serious_violation(tab: str, dark: bool, open_page: Callable[..., Any
     if tab == "type":
         page.click("#options > button")
     page.wait_for_timeout(500)
-    page.wait_for_function("!document.querySelector('[data-busy], .chart[aria-busy]')")
+    busy = f"html[data-busy], .for-{tab} [data-busy], .for-{tab} [aria-busy=true]"
+    page.wait_for_function(f"!document.querySelector('{busy}')")
     found = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
     serious = {
         rule["id"]: [node["target"] for node in rule["nodes"]]
