@@ -78,7 +78,7 @@ def test_the_scoreboard_and_the_curves_are_there(open_page: Open) -> None:
     page = opened(open_page)
     assert page.locator(".scores").count() == 3
     assert page.locator(".scores").first.locator("tbody tr").count() >= 5
-    charts = page.locator(".chart")
+    charts = page.locator(".for-compare .chart")
     assert charts.count() == 6
     for chart in charts.all():
         box = chart.locator(".validation").bounding_box()
@@ -88,7 +88,7 @@ def test_the_scoreboard_and_the_curves_are_there(open_page: Open) -> None:
 
 def test_a_chart_can_be_read_by_pointer_and_by_keys(open_page: Open) -> None:
     page = opened(open_page)
-    chart = page.locator(".chart").first
+    chart = page.locator(".for-compare .chart").first
     chart.scroll_into_view_if_needed()
     last = chart.locator(".readout").inner_text()
     chart.locator("svg").hover()

@@ -42,8 +42,8 @@ def seen(page: Any, canvas: str) -> str:
 
 def place(page: Any, x: float, y: float) -> tuple[float, float]:
     """Where on the screen a place of the map is, given as shares of it; the map is brought into view."""
-    page.locator(".chart").scroll_into_view_if_needed()
-    box = page.locator(".chart").bounding_box()
+    page.locator("#explore .chart").scroll_into_view_if_needed()
+    box = page.locator("#explore .chart").bounding_box()
     return box["x"] + x * box["width"], box["y"] + y * box["height"]
 
 
@@ -73,7 +73,7 @@ def test_moving_over_the_map_shows_the_digit_under_the_pointer(explored: Callabl
 
 def test_arrow_keys_move_over_the_map_and_it_is_said_where(explored: Callable[..., Any]) -> None:
     page = explored()
-    page.locator(".chart").focus()
+    page.locator("#explore .chart").focus()
     page.keyboard.press("ArrowLeft")
     before, at = seen(page, ".lens"), page.inner_text(".where")
     for _ in range(4):
@@ -102,7 +102,7 @@ def test_clicking_two_places_plays_a_morph_between_them(explored: Callable[..., 
     assert_way(page)
     page.click(".again")
     assert page.inner_text(".again") == "Play"
-    way = page.locator(".way")
+    way = page.locator("#explore .way")
     way.focus()
     page.keyboard.press("Home")
     start = seen(page, ".lens")
@@ -113,14 +113,14 @@ def test_clicking_two_places_plays_a_morph_between_them(explored: Callable[..., 
 
 def test_two_places_are_marked_by_keyboard(explored: Callable[..., Any]) -> None:
     page = explored()
-    page.locator(".chart").focus()
+    page.locator("#explore .chart").focus()
     page.keyboard.press("ArrowLeft")
     page.keyboard.press("Enter")
     for _ in range(15):
         page.keyboard.press("ArrowRight")
     page.keyboard.press("Enter")
     assert_way(page)
-    page.locator(".chart").focus()
+    page.locator("#explore .chart").focus()
     page.keyboard.press("Escape")
     assert page.inner_text(".glass .name") == "Under the pointer"
 
@@ -154,6 +154,8 @@ def test_the_visitors_last_morph_lies_on_the_map(explored: Callable[..., Any]) -
     assert names == ["3", "8"]  # the opening morph
     page.click("nav.tabs a[href='#type']")
     before = page.evaluate("digitMorph.morph.recipe")
+    page.fill("#type-source input", "32")
+    page.fill("#type-target input", "41")
     page.click("#morph")
     page.wait_for_function("(before) => digitMorph.morph.recipe !== before", arg=before)
     page.click("nav.tabs a[href='#explore']")

@@ -104,7 +104,7 @@ def test_two_drawings_become_a_playing_video(open_page: Open) -> None:
     assert_playing(page)
     for side, digit in (("source", "7"), ("target", "1")):
         assert page.locator(f"#reading-{side} canvas").count() == 1
-        assert re.fullmatch(rf"{digit}\s*\d+%", page.inner_text(f"#reading-{side}").strip())
+        assert re.fullmatch(rf"{digit}\s*\d+% sure", page.inner_text(f"#reading-{side}").strip())
     assert strokes(page, "source") == 1  # the drawing stays
 
 
@@ -285,7 +285,7 @@ def test_what_looks_like_no_digit_is_said(open_page: Open) -> None:
 
 def test_dragging_and_arrow_keys_go_to_any_frame(open_page: Open) -> None:
     page = open_page()
-    track = page.locator(".track")
+    track = page.locator(".player .track")
     box = track.bounding_box()
     page.mouse.click(box["x"] + box["width"] - 1, box["y"] + 10)
     page.click(".play")

@@ -26,14 +26,14 @@ def bench(model: VAE | None) -> None:
         with gr.Column(elem_id="source", min_width=0):
             pad_source = draw.pad("source", "first")
             upload.zone("source", "first")
-            type_source = typed.number("source", OPENING.source)
+            type_source = typed.number("source", "32")
             reading("source")
         with gr.Column(elem_id="stage", min_width=0):
             stage = player(shown(OPENING, model))
         with gr.Column(elem_id="target", min_width=0):
             pad_target = draw.pad("target", "second")
             upload.zone("target", "second")
-            type_target = typed.number("target", OPENING.target)
+            type_target = typed.number("target", "41")
             reading("target")
         with gr.Column(elem_id="actions", min_width=0):
             plain('<p class="fault" role="alert"></p>')
