@@ -20,7 +20,7 @@ def made_up_codes() -> Codes:
 
 def test_directions_bear_the_names_of_what_they_change() -> None:
     ways = directions(made_up_codes(), count=4)
-    assert ways.names == ("Slant", "Pen", "Width", "0 to 9")  # nothing that changes the height
+    assert ways.names == ("Slant", "Pen", "Width", "0 ↔ 9")  # nothing that changes the height
     for k, latent in enumerate((0, 1, 3, 4)):
         assert ways.axes[k, latent] > 0.98
     torch.testing.assert_close(ways.axes @ ways.axes.T, torch.eye(len(ways.axes)), atol=1e-5, rtol=0)
