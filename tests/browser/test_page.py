@@ -263,6 +263,20 @@ def test_a_failure_of_the_server_is_said_and_the_next_morph_works(open_page: Ope
     assert numbers(after(page, lambda: page.click("#morph"))) == ["32", "41"]
 
 
+def test_a_busy_server_says_how_long(open_page: Open) -> None:
+    page = open_page("#type")
+    held: list[Any] = []
+    page.route("**/queue/join*", lambda route: held.append(route))
+    page.route("**/queue/status", lambda route: route.fulfill(json={"msg": "estimation", "queue_size": 3}))
+    page.click("#morph")
+    page.wait_for_function(
+        "document.querySelector('.fault').textContent.includes('3 waiting, about 2 seconds')"
+    )
+    page.unroute("**/queue/join*")
+    after(page, held[0].continue_)
+    assert page.inner_text(".fault") == ""
+
+
 def test_a_drawing_outlives_a_reload(open_page: Open) -> None:
     page = open_page()
     draw(page, "source", SEVEN)

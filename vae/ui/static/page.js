@@ -75,13 +75,33 @@ const digitMorph = (window.digitMorph = { pads: {}, player: null, keep: null, mo
 
   /* --- a morph: asked for, arrived --- */
 
+  const PATIENCE = 2500; // ms after which the page says what it waits for
+  const AT_ONCE = 2; // morphs that the server makes side by side
   let waiting = 0;
+  let since = 0;
+  let took = 1; // s, of the last morph
 
   function busy(on) {
     clearTimeout(waiting);
-    if (on) waiting = setTimeout(() => root.setAttribute("data-busy", ""), 250);
-    else root.removeAttribute("data-busy");
+    clearTimeout(digitMorph.patience);
+    if (!on && since) took = (performance.now() - since) / 1000;
+    since = on ? performance.now() : 0;
+    if (on) {
+      waiting = setTimeout(() => root.setAttribute("data-busy", ""), 250);
+      digitMorph.patience = setTimeout(sayWhy, PATIENCE);
+    } else root.removeAttribute("data-busy");
     document.querySelector("#morph")?.setAttribute("aria-busy", String(on));
+  }
+
+  /* A long wait: how many are in the queue, and about how long they take. */
+  async function sayWhy() {
+    const address = (window.gradio_config?.root ?? "") + "/gradio_api/queue/status";
+    const ahead = await fetch(address).then((answer) => answer.json(), () => ({})).then((found) => found.queue_size ?? 0);
+    if (!since) return;
+    const seconds = Math.ceil(((ahead + 1) * took) / AT_ONCE);
+    document.querySelector(".fault").textContent = ahead
+      ? `The server is busy: ${ahead} waiting, about ${seconds} seconds.`
+      : "Still at it; many frames take a while.";
   }
 
   /* What the server gets: the open tab and the drawings in place of the first three values. After Swap or
