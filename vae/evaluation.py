@@ -90,13 +90,15 @@ def evaluate(
     seen, _ = judged(judge, data.as_floats(splits.test.images[: extent.samples]))
     methods = methods_of(loaded)
     paths = scoreboard(methods, pairs, judge, reals)
-    drawings = drawn_pairs(extent.drawn)
+    drawn_by_people = drawn_pairs(extent.drawn)
     flagship = {name: method for name, method in methods.items() if name.startswith("flagship")}
     tables = {
         "models": rows,
         "published": report.PUBLISHED,
         "paths": paths,
-        "drawings": scoreboard(flagship, [drawings], judge, reals) if drawings and flagship else None,
+        "drawings": (
+            scoreboard(flagship, [drawn_by_people], judge, reals) if drawn_by_people and flagship else None
+        ),
         "settings": {
             **vars(extent), "split": split, "noise": NOISE, "threads": torch.get_num_threads(),
             "frechet_of_test_digits": frechet_distance(seen, reals.features),
@@ -215,8 +217,9 @@ def sampled_features(model: VAE, count: int, judge: Classifier, batch: int = 500
 def drawings() -> tuple[Tensor, Tensor] | None:
     """The drawings in DIGIT_MORPH_SKETCHES (LABEL_NUMBER.png) as they are read, `(N, 1, 28, 28)`, and what
     they are; None without that folder."""
-    files = sorted(Path(os.environ.get("DIGIT_MORPH_SKETCHES") or "/nowhere").glob("[0-9]_*.png"))
-    if not files:
+    if not (folder := os.environ.get("DIGIT_MORPH_SKETCHES")):
+        return None
+    if not (files := sorted(Path(folder).glob("[0-9]_*.png"))):
         return None
     from vae.sketch import read_digits
 
