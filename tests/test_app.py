@@ -104,6 +104,24 @@ def test_a_picture_for_each_digit_makes_a_number(client: Client, drawings: Drawi
             client.predict(pictures, [one], api_name="/morph_images")
 
 
+def test_a_number_may_be_typed_beside_a_picture(client: Client, drawings: Drawings) -> None:
+    one, seven = map(handle_file, drawings)
+    made = [
+        client.predict(one, None, number=" 41 ", steps=3, size=64, format="zip", api_name="/morph_drawings"),
+        client.predict(None, [one, seven], number="41", steps=3, size=64, api_name="/morph_images"),
+        client.predict(one, None, number="41", hand="test", seed=3, steps=3, size=64, format="zip",
+                       api_name="/morph_drawings"),
+    ]  # fmt: skip
+    assert [read["source"]["number"] + read["target"]["number"] for _, read in made] == ["141", "4117", "141"]
+    assert Path(made[0][0]).read_bytes() != Path(made[2][0]).read_bytes()
+    for wrong, sentence in (
+        ({}, "Send two"), ({"number": "4", "target": one}, "Send two"), ({"number": "4x"}, "four digits"),
+        ({"number": "4", "hand": "left"}, "handwriting"), ({"number": "4", "seed": -1}, "seed"),
+    ):  # fmt: skip
+        with pytest.raises(gradio_client.exceptions.AppError, match=sentence):
+            client.predict(**({"source": one, "target": None} | wrong), api_name="/morph_drawings")
+
+
 def test_numbers_in_a_row_become_a_sequence(client: Client) -> None:
     path, read = client.predict("10 9, 8", steps=5, hold=0.1, size=64, api_name="/morph_sequence")
     assert video_of(path) == (2 * 4 + 1 + 3 * 3, 128, 64)

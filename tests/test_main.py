@@ -16,7 +16,7 @@ from vae.classifier import load_classifier
 from vae.data import as_floats
 from vae.digits import load_bank
 from vae.model import VAE, build
-from vae.request import read_side
+from vae.request import read_side, read_sides
 
 ROOT = Path(__file__).resolve().parent.parent
 QUICK = ("--steps", "4", "--size", "56", "--path", "linear", "--speed", "raw")
@@ -112,6 +112,15 @@ def test_pictures(arguments: list[str], read: tuple[str, str], drawn: Path, monk
     assert [side for side in sides if isinstance(side, str)] == [n for n in read if n in arguments]
 
 
+def test_a_number_typed_beside_a_picture_is_in_its_hand_or_another(drawn: Path, monkeypatch) -> None:
+    monkeypatch.chdir(drawn)
+    arguments = ["morph", "--source", "17.png", "--target", "41", "-o", "x.png", *QUICK]
+    own, test = (requested([*arguments, *more], monkeypatch) for more in ([], ["--hand", "test"]))
+    assert (own.hand, test.hand) == ("own", "test")
+    pictures = [read_sides(request)[1].pictures for request in (own, test)]
+    assert not torch.equal(*pictures)
+
+
 def test_images_of_the_test_set(data_dir: Path, tmp_path: Path, monkeypatch) -> None:
     data = ["--data", str(data_dir), "-o", str(tmp_path / "x.avi"), *QUICK]
     by_index = requested(["morph", "test:7", "test:12", *data], monkeypatch)
@@ -154,6 +163,7 @@ def test_the_data_folder_may_be_in_the_environment(data_dir: Path, monkeypatch) 
         (["3", "4", "--hold", "nan"], "between 0 and 3"),
         (["3", "4", "--seed", "-1"], "The seed"),
         (["3", "4", "--path", "scenic"], "handwritten"),
+        (["3.png", "4", "--hand", "left"], "own, test"),
         (["3", "4", "-o", "x.mov"], "format"),
         (["3", "4", "-o", "x"], "format"),
         (["3", "4", "-o", "folder.mp4"], "folder.mp4"),

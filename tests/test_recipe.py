@@ -8,11 +8,12 @@ import os
 import zlib
 from pathlib import Path
 
+import made_up
 import pytest
 import torch
 
 from vae.errors import BadRequest
-from vae.request import MorphRequest
+from vae.request import MorphRequest, read_sides
 from vae.ui import outputs, recipe
 
 
@@ -27,6 +28,15 @@ def test_typed_numbers_come_back() -> None:
     again = recipe.unpack(recipe.pack(request))
     assert [getattr(again, name) for name in recipe.KEPT] == [getattr(request, name) for name in recipe.KEPT]
     assert (again.source, again.target) == ("32", "41")
+
+
+def test_a_hand_comes_back() -> None:
+    for hand in ("own", "test"):
+        settled = recipe.settled(MorphRequest(made_up.drawing("7"), "41", hand=hand, seed=3))
+        again = recipe.unpack(recipe.pack(settled))
+        assert (again.hand, again.target) == (hand, "41")
+        for one, other in zip(read_sides(settled), read_sides(again), strict=True):
+            assert torch.equal(one.pictures, other.pictures)
 
 
 def test_drawn_digits_come_back_to_the_bit() -> None:

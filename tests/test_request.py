@@ -14,8 +14,9 @@ from PIL import Image
 
 import vae
 from vae import BadRequest, EmptyDrawing, MorphRequest, UnreadablePicture, produce, video
+from vae.digits import STYLES, measure_style
 from vae.model import VAE
-from vae.request import loaded, read_side
+from vae.request import loaded, read_side, read_sides, type_digits
 
 QUICK: dict[str, Any] = {"steps": 4, "size": 56, "path": "linear", "speed": "raw", "formats": ()}
 NO_WHOLE_NUMBER = [math.nan, math.inf, -math.inf, 30.5, True, False, "30", None, [30], 10**400, -(10**400)]
@@ -64,13 +65,13 @@ def test_whole_numbers_are_nothing_else(name: str, value: object) -> None:
     assert "whole number" in refusal(**{name: value})
 
 
-@pytest.mark.parametrize("name", ["path", "speed", "style", "playback", "model"])
+@pytest.mark.parametrize("name", ["path", "speed", "style", "playback", "hand", "model"])
 @pytest.mark.parametrize("value", ["", "nonsense", "Linear", 3, True, ["linear"], math.nan], ids=repr)
 def test_choices_are_among_the_known(name: str, value: object) -> None:
     assert "choose one of" in refusal(**{name: value})
 
 
-@pytest.mark.parametrize("name", ["path", "speed", "style", "playback"])
+@pytest.mark.parametrize("name", ["path", "speed", "style", "playback", "hand"])
 def test_none_is_no_choice(name: str) -> None:
     assert "choose one of" in refusal(**{name: None})
 
@@ -222,6 +223,55 @@ def test_the_same_request_gives_the_same_bytes_and_another_seed_others() -> None
     a, b, c = (produce(MorphRequest("32", "41", seed=seed, **options)).files for seed in (1, 1, 2))
     assert a == b
     assert all(a[form] != c[form] for form in a)
+
+
+def test_a_number_typed_beside_a_drawn_one_is_in_its_hand() -> None:
+    drawing = made_up.drawing("17")
+    for request in (
+        MorphRequest(drawing, "41"),
+        MorphRequest("41", drawing),
+        MorphRequest("2", "3", (drawing, "41")),
+    ):
+        readings = read_sides(request)
+        reading = readings[request.sides.index("41")]
+        assert (reading.number, reading.digits, reading.typed) == ("41", (4, 1), "41")
+        drawn = next(r for r in readings if r.typed is None)
+        torch.testing.assert_close(reading.pictures[1], drawn.pictures[0])  # this 1 was drawn
+        assert not torch.equal(reading.pictures, type_digits("41"))
+    again = read_sides(MorphRequest(drawing, "41", seed=8))[1]
+    assert torch.equal(again.pictures, read_sides(MorphRequest(drawing, "41"))[1].pictures)  # no seed in it
+
+
+def test_the_hand_of_the_test_set_may_be_asked_for() -> None:
+    (_, typed) = read_sides(MorphRequest(made_up.drawing("17"), "41", seed=5, hand="test"))
+    assert torch.equal(typed.pictures, type_digits("41", seed=5))
+    both = read_sides(MorphRequest("32", "41", seed=5, hand="own"))  # nobody drew: by seed
+    assert torch.equal(both[1].pictures, type_digits("41", seed=5))
+
+
+def test_what_is_typed_in_somebodys_hand_reads_as_what_was_typed(sketches) -> None:
+    numbers = {"0123": "2_1", "4567": "5_2", "89": "0_3"}
+    for number, name in numbers.items():
+        typed = read_sides(MorphRequest(sketches / f"{name}.png", number))[1]
+        assert "".join(map(str, typed.digits)) == number
+        assert min(typed.certainty) > 0.7
+
+
+def test_a_broad_hand_stays_broad(sketches) -> None:
+    """Over drawings of a class, the widths of pen and digit of a typed 4 go with those of the drawn one."""
+    measures = []
+    for digit in "2357":
+        styles = torch.stack(
+            [
+                torch.cat([measure_style(r.pictures)[0] for r in read_sides(MorphRequest(path, "4"))])
+                for path in sorted(sketches.glob(f"{digit}_*.png"))
+            ]
+        )
+        measures.append(styles - styles.mean(0))
+    together = np.corrcoef(torch.cat(measures).T.numpy())
+    pen, width = (STYLES.index(name) for name in ("pen", "width"))
+    for i in (pen, width):
+        assert together[i, len(STYLES) + i] > 0.3
 
 
 def test_a_model_may_stand_in_and_a_preset_may_be_asked_for(small: VAE) -> None:

@@ -2,7 +2,7 @@
 
 python -m vae morph 32 41 -o out.mp4 --steps 60         typed numbers, in handwriting
 python -m vae morph 3.png 41 -o out.gif                 a picture of a number (scan, photo, drawing)
-python -m vae morph --source 3.png 2.png --target 41 -o out.mp4      one picture a digit
+python -m vae morph --source 3.png 2.png --target 41 -o out.mp4      one picture a digit, 41 in their hand
 python -m vae morph 10 9 8 7 6 5 4 3 2 1 0 -o countdown.gif          any number of numbers
 python -m vae morph test:7 test:1234 -o out.avi         images of the MNIST test set, by index
 python -m vae morph random:3 random:8 -o out.mp4        a random 3 and a random 8 of it
@@ -82,7 +82,7 @@ def morph_command(args: argparse.Namespace) -> None:
     request = MorphRequest(
         given[0], given[-1], tuple(given[1:-1]), steps=args.steps, seed=args.seed, path=args.path,
         speed=args.speed, refine=not args.no_refine, fps=args.fps, size=args.size, style=args.style,
-        playback="bounce" if args.bounce else "once", hold=args.hold, formats=(suffix,),
+        playback="bounce" if args.bounce else "once", hold=args.hold, formats=(suffix,), hand=args.hand,
     )  # fmt: skip
     result = produce(request, weights.load(args.weights) if args.weights else None)
     args.out.parent.mkdir(parents=True, exist_ok=True)
@@ -201,7 +201,8 @@ def parser() -> argparse.ArgumentParser:
         "numbers", nargs="*", metavar="NUMBER", help="typed, a picture's file, test:INDEX or random:DIGIT"
     )
     p.add_argument("--source", nargs="+", metavar="FILE", help="pictures of the source, one a digit")
-    p.add_argument("--target", nargs="+", metavar="FILE", help="pictures of the target, one a digit")
+    p.add_argument("--target", nargs="+", metavar="FILE", help="the same of the target; or a typed number")
+    p.add_argument("--hand", default="own", help="of typed digits beside a picture: own (its) or test")
     p.add_argument("-o", "--out", type=Path, default=Path("morph.mp4"), help=f"one of {', '.join(FORMATS)}")
     p.add_argument("--steps", type=int, default=60, help="frames from number to number (2 to 240)")
     p.add_argument("--fps", type=int, default=30)

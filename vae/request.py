@@ -11,20 +11,21 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor
 
-from vae import sketch, video, weights
+from vae import sketch, video, views, weights
 from vae.classifier import load_classifier, probabilities
-from vae.digits import bank_of, check_number, type_codes
+from vae.digits import Bank, bank_of, check_number, type_codes
 from vae.errors import BadRequest, WeightsError
 from vae.model import PRESETS, VAE
 from vae.morph import PathName, Speed, morph_sequence
 from vae.render import STYLES, Style
 from vae.video import Playback
 
+Hand = Literal["own", "test"]
 Side = Any
 """A number: typed text ("32"), a stack of digits `(N, 1, 28, 28)`, one picture (a PIL image, array, path
 or bytes) of one to four digits, or a list of pictures of one digit each."""
@@ -54,6 +55,8 @@ class MorphRequest:
         hold: how long each number stands still, in seconds, 0 to 3.
         formats: which files to make: any of mp4, avi, webm, gif, webp, png (a filmstrip), zip.
         model: the preset to morph with; None is the model the program was started with.
+        hand: whose hand typed digits are in beside a drawn number: `own`, like the first that is drawn,
+            or `test`, by seed, as where every number is typed.
 
     Raises:
         BadRequest: one sentence for the visitor, for any of them outside its range.
@@ -74,6 +77,7 @@ class MorphRequest:
     hold: float = 0.0
     formats: tuple[str, ...] = ("mp4",)
     model: str | None = None
+    hand: Hand = "own"
 
     def __post_init__(self) -> None:
         def settle(name: str, value: Any) -> None:
@@ -87,6 +91,7 @@ class MorphRequest:
         settle("speed", one_of("speed", self.speed, get_args(Speed)))
         settle("style", one_of("ink style", self.style, tuple(STYLES)))
         settle("playback", one_of("way to play", self.playback, get_args(Playback)))
+        settle("hand", one_of("handwriting", self.hand, get_args(Hand)))
         if isinstance(self.formats, str) or not isinstance(self.formats, Sequence):
             raise BadRequest("Formats are given as a list, such as mp4 and gif.")
         settle("formats", tuple(one_of("format", f, tuple(video.FORMATS)) for f in self.formats))
@@ -116,6 +121,12 @@ class MorphRequest:
     @property
     def sides(self) -> tuple[Side, ...]:
         return (self.source, *self.via, self.target)
+
+    @property
+    def in_own_hand(self) -> bool:
+        """Whether typed digits are written like drawn ones: it was not declined, and both are there."""
+        typed = [isinstance(side, str) for side in self.sides]
+        return self.hand == "own" and any(typed) and not all(typed)
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,7 +174,7 @@ def produce(request: MorphRequest, model: VAE | None = None) -> MorphResult:
         model = loaded(request.model)
     if model.config.channels != 1:
         raise BadRequest("This model was trained on colour pictures; it cannot morph digits.")
-    readings = tuple(read_side(side, request.seed) for side in request.sides)
+    readings = read_sides(request)
     known = [list(map(int, r.typed)) if r.typed else list(r.digits) for r in readings]
     frames = morph_sequence(
         model, [r.pictures for r in readings], request.steps, request.path, request.speed, request.refine,
@@ -178,10 +189,19 @@ def produce(request: MorphRequest, model: VAE | None = None) -> MorphResult:
     return MorphResult(request, frames, readings, files)
 
 
-def read_side(side: Side, seed: int = 0) -> Reading:
-    """A number in any of the forms of `Side`, as digits."""
+def read_sides(request: MorphRequest) -> tuple[Reading, ...]:
+    """Every number of a request, in order."""
+    drawn = {i: read_side(side) for i, side in enumerate(request.sides) if not isinstance(side, str)}
+    like = next(iter(drawn.values())) if request.in_own_hand else None
+    return tuple(drawn.get(i) or read_side(side, request.seed, like) for i, side in enumerate(request.sides))
+
+
+def read_side(side: Side, seed: int = 0, like: Reading | None = None) -> Reading:
+    """A number in any of the forms of `Side`, as digits; a typed one in the hand that wrote `like`, or in
+    that of the seed."""
     if isinstance(side, str):
-        return _read(type_digits(side, seed), check_number(side))
+        pictures = write_like(like, side) if like else type_digits(side, seed)
+        return _read(pictures, check_number(side))
     if isinstance(side, Tensor):
         return _read(side.detach().float().cpu())
     if isinstance(side, Sequence) and not isinstance(side, bytes):
@@ -203,15 +223,41 @@ def type_digits(number: str, seed: int = 0) -> Tensor:
 
     Raises BadRequest for anything but one to four ASCII digits.
     """
+    model, bank = _scribe()
+    with torch.inference_mode():
+        pictures = model.decode(type_codes(bank, number, seed)[0])
+    return pictures.clone()  # an ordinary tensor, outside inference mode
+
+
+def write_like(drawn: Reading, number: str) -> Tensor:
+    """A typed number as whoever drew `drawn` might write it, `(N, 1, 28, 28)`: a digit that is among the
+    drawn ones as it was drawn, any other from the mean of where the drawn ones are transported to.
+
+    Raises BadRequest for anything but one to four ASCII digits.
+    """
+    model, bank = _scribe()
+    wanted = [int(digit) for digit in check_number(number)]
+    new = sorted(set(wanted) - set(drawn.digits))
+    pictures = dict(zip(reversed(drawn.digits), drawn.pictures.flip(0), strict=True))  # of two, the first
+    if new:
+        with torch.inference_mode():
+            codes = [
+                views.transported(mu, digit, bank.graph.z, bank.graph.labels, new)
+                for mu, digit in zip(model.encode(drawn.pictures)[0], drawn.digits, strict=True)
+            ]
+            pictures |= zip(new, model.decode(torch.stack(codes).mean(0)), strict=True)
+    return torch.stack([pictures[digit].clone() for digit in wanted])
+
+
+def _scribe() -> tuple[VAE, Bank]:
+    """The model and the bank that typed digits come from."""
     model = loaded(weights.FLAGSHIP)
     bank = bank_of(model)
     if bank is None:
         raise WeightsError(
             "weights/bank.safetensors is missing; build it with: python -m vae bank --data DIR"
         )
-    with torch.inference_mode():
-        pictures = model.decode(type_codes(bank, number, seed)[0])
-    return pictures.clone()  # an ordinary tensor, outside inference mode
+    return model, bank
 
 
 def loaded(source: str | None) -> VAE:

@@ -170,26 +170,33 @@ def in_the_hand_of(
     outliers are first drawn in to the usual distance from their mean, and z' goes half way to the mean
     of the NEAREST codes of its new class. Returns `(len(digits), C, S, S)`.
     """
-    wanted = torch.tensor(list(digits))
     if model.config.classes:
+        wanted = torch.tensor(list(digits))
         mu, _ = model.encode(model.prepare(x), torch.tensor([label]))
         return model.decode(mu.expand(len(wanted), -1), wanted)
     if codes is None or labels is None:
         raise ValueError(f"'{model.config.preset}' does not know classes: give codes and their labels")
     mu = model.encode(model.prepare(x))[0][0]
+    return model.decode(transported(mu, label, codes, labels, digits))
+
+
+def transported(
+    mu: Tensor, label: int, codes: Tensor, labels: Tensor, digits: Sequence[int] = range(10)
+) -> Tensor:
+    """The latent `mu` `(D,)` of a `label` taken to each of `digits`, as `in_the_hand_of` says: `(n, D)`."""
     mean, covariance = _gaussian(codes[labels == label])
     root = _root(covariance)
     inverse = torch.linalg.inv(root)
     white = inverse @ (mu.double() - mean)
     white = white * min(1.0, len(mu) ** 0.5 / float(white.norm().clamp_min(1e-6)))
     moved = []
-    for digit in wanted.tolist():
+    for digit in digits:
         own = codes[labels == digit]
         mean_k, covariance_k = _gaussian(own)
         z = (mean_k + inverse @ _root(root @ covariance_k @ root) @ white).to(mu.dtype)
         near = (own - z).norm(dim=1).topk(min(NEAREST, len(own)), largest=False).indices
         moved.append(mu if digit == label else (z + own[near].mean(0)) / 2)
-    return model.decode(torch.stack(moved))
+    return torch.stack(moved)
 
 
 @torch.inference_mode()

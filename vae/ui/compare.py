@@ -15,7 +15,7 @@ from vae import video
 from vae.classifier import load_classifier, probabilities
 from vae.lineup import LINEUP, Entry, Panel, classes_of, labelled_grid, line_up, rebuilt, shipped
 from vae.morph import SIDE
-from vae.request import MorphRequest, one_of, read_side
+from vae.request import MorphRequest, one_of, read_side, read_sides
 from vae.results import curves, evaluation, row_of
 from vae.ui import outputs, recipe, scoreboard
 from vae.ui.endpoints import declare
@@ -140,7 +140,7 @@ def typed_answer(source: str, target: str, seed: int) -> dict[str, Any]:
 def compared(request: MorphRequest) -> dict[str, Any]:
     """The line-up of a request's two numbers as JSON: the films of all, what the reader sees in each frame,
     and the digits as each model rebuilds them. Of a sequence, the first and the last number."""
-    source, target = (read_side(side, request.seed) for side in (request.source, request.target))
+    source, *_, target = read_sides(request)
     ends, panels = (source, target), line_up(source, target)
     frames = torch.stack([panel.frames for panel in panels])
     digits = torch.cat([end.pictures for end in ends])

@@ -11,7 +11,7 @@ from typing import Any
 
 import gradio as gr
 
-from vae.errors import BadRequest, EmptyDrawing
+from vae.errors import BadRequest
 from vae.model import VAE
 from vae.request import MorphRequest, MorphResult, Side, produce
 from vae.ui import outputs
@@ -56,7 +56,7 @@ def endpoints(model: VAE | None) -> None:
     def morph_drawings(
         source: bytes | None, target: bytes | None, steps: float = 60, path: str = "auto",
         speed: str = "constant", fps: float = 30, size: float = 512, style: str = "ink",
-        playback: str = "once", format: str = "mp4",
+        playback: str = "once", format: str = "mp4", number: str = "", hand: str = "own", seed: float = 0,
     ) -> Answer:  # fmt: skip
         """Turn one drawn number into another as a short video.
 
@@ -72,22 +72,23 @@ def endpoints(model: VAE | None) -> None:
             style: "ink", "pixels" or "chalk".
             playback: "once" or "bounce" (there and back).
             format: "mp4", "avi", "webm", "gif", "webp", "png" (a filmstrip) or "zip" (the frames).
+            number: a typed number of one to four digits, in place of one of the two, which is left out.
+            hand: whose hand it is written in: "own", like the other, or "test", of somebody else.
+            seed: which somebody else.
 
         Returns:
             The file, and as JSON what each number was read as and how sure the reader is of each digit.
         """
         with plain_errors():
-            if source is None or target is None:
-                raise EmptyDrawing("Send a picture of a number for both source and target.")
             return finished(
-                model, source, target, format, steps=steps, path=path, speed=speed, fps=fps, size=size,
-                style=style, playback=playback,
+                model, *both(source, target, number), format, steps=steps, path=path, speed=speed, fps=fps,
+                size=size, style=style, playback=playback, hand=hand, seed=seed,
             )  # fmt: skip
 
     def morph_images(
         source: list[bytes] | None, target: list[bytes] | None, steps: float = 60, path: str = "auto",
         speed: str = "constant", fps: float = 30, size: float = 512, style: str = "ink",
-        playback: str = "once", format: str = "mp4",
+        playback: str = "once", format: str = "mp4", number: str = "", hand: str = "own", seed: float = 0,
     ) -> Answer:  # fmt: skip
         """Turn one number into another, each given as pictures of its digits, as a short video.
 
@@ -103,16 +104,17 @@ def endpoints(model: VAE | None) -> None:
             style: "ink", "pixels" or "chalk".
             playback: "once" or "bounce" (there and back).
             format: "mp4", "avi", "webm", "gif", "webp", "png" (a filmstrip) or "zip" (the frames).
+            number: a typed number of one to four digits, in place of one of the two, which is left out.
+            hand: whose hand it is written in: "own", like the other, or "test", of somebody else.
+            seed: which somebody else.
 
         Returns:
             The file, and as JSON what each number was read as and how sure the reader is of each digit.
         """
         with plain_errors():
-            if not source or not target:
-                raise EmptyDrawing("Send a picture of a number for both source and target.")
             return finished(
-                model, source, target, format, steps=steps, path=path, speed=speed, fps=fps, size=size,
-                style=style, playback=playback,
+                model, *both(source, target, number), format, steps=steps, path=path, speed=speed, fps=fps,
+                size=size, style=style, playback=playback, hand=hand, seed=seed,
             )  # fmt: skip
 
     def morph_sequence(
@@ -159,18 +161,19 @@ def endpoints(model: VAE | None) -> None:
                 ("steps", 60), ("steps", 30), ("seed", 0), ("hold", 0.3), ("fps", 30), ("size", 512),
             )
         )  # fmt: skip
-        path, speed, style, playback, format = (
+        path, speed, style, playback, format, number, hand = (
             gr.Textbox(value, label=name)
             for name, value in (
                 ("path", "auto"), ("speed", "constant"), ("style", "ink"), ("playback", "once"),
-                ("format", "mp4"),
+                ("format", "mp4"), ("number", ""), ("hand", "own"),
             )
         )  # fmt: skip
+        typed = [number, hand, seed]
         shared = [fps, size, style, playback, format]
         answer = [gr.File(label="file"), gr.JSON(label="reading")]
         declare(morph_numbers, [*numbers, steps, seed, path, speed, *shared], answer)
-        declare(morph_drawings, [*pictures, steps, path, speed, *shared], answer)
-        declare(morph_images, [*lists, steps, path, speed, *shared], answer)
+        declare(morph_drawings, [*pictures, steps, path, speed, *shared, *typed], answer)
+        declare(morph_images, [*lists, steps, path, speed, *shared, *typed], answer)
         declare(morph_sequence, [sequence, legs, seed, hold, path, speed, *shared], answer)
 
 
@@ -178,6 +181,13 @@ def declare(function: Callable[..., Any], inputs: list[Any], answer: list[Any]) 
     gr.Button(visible=False).click(
         function, inputs, answer, api_name=function.__name__, concurrency_id="morph", show_progress="hidden"
     )
+
+
+def both(source: Side | None, target: Side | None, number: str) -> tuple[Side, Side]:
+    """The two sides, `number` in place of one that has no picture. Raises BadRequest for one or three."""
+    if bool(source) + bool(target) + bool(number) != 2:
+        raise BadRequest("Send two: a picture for source and one for target, or one of them and a number.")
+    return source or number, target or number
 
 
 def finished(model: VAE | None, source: Side, target: Side, format: str, **options: Any) -> Answer:

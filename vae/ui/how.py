@@ -13,7 +13,7 @@ from vae.errors import BadRequest
 from vae.lineup import classes_of
 from vae.model import VAE
 from vae.morph import PathName
-from vae.request import loaded, read_side, whole
+from vae.request import loaded, read_sides, whole
 from vae.ui import recipe
 from vae.ui.film import packed
 from vae.ui.player import ink_bytes
@@ -55,7 +55,7 @@ def explained(wish: Any, model: VAE | None = None) -> dict[str, Any]:
     request = recipe.unpack(wish.get("recipe"))
     if request.model is not None or model is None:
         model = loaded(request.model)
-    source, target = (read_side(side, request.seed) for side in (request.source, request.target))
+    source, *_, target = read_sides(request)
     shared = min(len(source.digits), len(target.digits))
     place = whole("The place", wish.get("place", 0), 0, shared - 1)
     at = [len(reading.digits) - shared + place for reading in (source, target)]
@@ -66,7 +66,7 @@ def explained(wish: Any, model: VAE | None = None) -> dict[str, Any]:
     return {
         "numbers": [source.number, target.number],
         "typed": [source.typed is not None, target.typed is not None],
-        "seed": request.seed,
+        "hand": "the same hand" if request.in_own_hand else f"handwriting {request.seed}",
         "way": way(model, request.path),
         "place": place,
         "at": at,

@@ -1,7 +1,8 @@
 """A morph as a short text that makes it again: what the link of a morph carries after its `#`.
 
 base64url(zlib(options as JSON, a zero byte, the drawn digits at 4 bits a pixel)). A typed number is kept
-as it was typed; with its seed it gives the same handwriting. Nothing of a morph is kept on the server.
+as it was typed; with its seed, or the drawn digits beside it, it gives the same handwriting. Nothing of a
+morph is kept on the server.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ LEVELS = 15  # of a pixel, above zero
 LONGEST = 16_000  # characters of a recipe
 LARGEST = 64_000  # bytes unpacked: 24 numbers of 4 digits and the options
 DIGIT_BYTES = 28 * 28 // 2
-KEPT = ("steps", "seed", "path", "speed", "refine", "fps", "size", "style", "playback", "hold", "model")
+KEPT = (
+    "steps", "seed", "path", "speed", "refine", "fps", "size", "style", "playback", "hold", "model", "hand",
+)  # fmt: skip
 DEFAULTS = {field.name: field.default for field in fields(MorphRequest) if field.name in KEPT}
 UNREADABLE = "This link is damaged or was cut short, so its morph cannot be opened."
 
@@ -33,14 +36,14 @@ UNREADABLE = "This link is damaged or was cut short, so its morph cannot be open
 def settled(request: MorphRequest) -> MorphRequest:
     """The same request with every picture read and its digits brought to 4 bits a pixel, so that a link
     made from it gives the very same morph."""
-    source, *via, target = [settled_side(side, request.seed) for side in request.sides]
+    source, *via, target = [settled_side(side) for side in request.sides]
     return replace(request, source=source, via=tuple(via), target=target)
 
 
-def settled_side(side: Side, seed: int) -> str | Tensor:
+def settled_side(side: Side) -> str | Tensor:
     if isinstance(side, str):
         return side
-    return (read_side(side, seed).pictures * LEVELS).round() / LEVELS
+    return (read_side(side).pictures * LEVELS).round() / LEVELS
 
 
 def pack(request: MorphRequest) -> str:

@@ -105,7 +105,7 @@
       const number = made.numbers[i];
       if (made.typed[i]) {
         box.replaceChildren(Object.assign(document.createElement("span"), { className: "figures", textContent: number }));
-        caption.textContent = `typed, in handwriting ${made.seed}`;
+        caption.textContent = `typed, in ${made.hand}`;
       } else if (drawing?.recipe === digitMorph.morph.recipe && drawing.pictures[i]) {
         box.replaceChildren(Object.assign(new Image(), { src: drawing.pictures[i], alt: `Your drawing of ${number}` }));
         caption.textContent = "your drawing";
