@@ -323,6 +323,23 @@ def test_nothing_is_wider_than_a_phone(open_page: Open, dark: bool) -> None:
         assert no_overflow(page)
 
 
+@pytest.mark.parametrize("tab", ["draw", "type", "upload"])
+@pytest.mark.parametrize("dark", [False, True])
+def test_morph_is_in_sight_on_a_phone(open_page: Open, tab: str, dark: bool) -> None:
+    page = open_page("#" + tab, phone=True, dark=dark)
+    assert page.evaluate(
+        "document.querySelector('#morph').getBoundingClientRect().bottom <= innerHeight - 12"
+    )
+    if tab == "draw":
+        for side in ("source", "target"):
+            page.click(f"#pad-{side} [data-tool=example]")
+        after(page, lambda: page.click("#morph"))
+        page.evaluate("scrollTo(0, 0)")
+        assert page.evaluate(
+            "document.querySelector('#morph').getBoundingClientRect().bottom <= innerHeight - 12"
+        )
+
+
 def test_a_phone_draws_with_a_finger(open_page: Open) -> None:
     page = open_page(phone=True)
     draw(page, "source", SEVEN)
@@ -360,6 +377,143 @@ def test_a_damaged_link_is_said(open_page: Open) -> None:
     page = open_page("#m=nonsense")
     page.wait_for_selector(".fault:not(:empty)")
     assert "link" in page.inner_text(".fault")
+
+
+def test_a_number_may_be_typed_beside_a_drawing(open_page: Open) -> None:
+    page = open_page()
+    draw(page, "source", SEVEN)
+    assert not page.is_visible("#hand")
+    page.click("#pad-target [data-tool=type]")
+    page.keyboard.type("41")  # the field has the focus
+    own = after(page, lambda: page.keyboard.press("Enter"))
+    assert numbers(own) == ["7", "41"] and [side["typed"] for side in own["sides"]] == [False, True]
+    assert page.is_visible("#hand") and not page.is_visible("#seed")
+    test = after(page, lambda: page.check("#hand [value=test]"))
+    another = after(page, lambda: page.click("#another"))
+    inks = [[digit["ink"] for digit in morph["sides"][1]["digits"]] for morph in (own, test, another)]
+    assert inks[0] != inks[1] != inks[2] != inks[0]
+    swapped = after(page, lambda: page.click("#swap"))
+    assert numbers(swapped) == ["41", "7"]
+    assert page.input_value("#pad-source .typing") == "41" and strokes(page, "target") == 1
+    page.click("#pad-source [data-tool=back]")
+    assert not page.is_visible("#hand") and not inked(page, "source")
+    page.click("#pad-source [data-tool=type]")
+    page.click("#morph")
+    page.wait_for_selector(".fault:not(:empty)")
+    assert "one to four digits" in page.inner_text(".fault")
+
+
+def test_a_number_may_be_typed_beside_a_picture(open_page: Open) -> None:
+    page = open_page("#upload", phone=True)
+    page.click("#upload-source [data-tool=example]")
+    page.click("#upload-target [data-tool=type]")
+    page.fill("#upload-target .typing", "4")
+    morph = after(page, lambda: page.click("#morph"))
+    assert [side["typed"] for side in morph["sides"]] == [False, True]
+    assert page.is_visible("#hand") and no_overflow(page)
+    page.click("#upload-target [data-tool=back]")
+    page.wait_for_selector("#upload-target .hint")
+
+
+def test_a_typed_side_outlives_a_reload_and_needs_no_mouse(open_page: Open) -> None:
+    page = open_page()
+    page.focus("#pad-source [data-tool=type]")
+    page.keyboard.press("Enter")
+    page.keyboard.type("32")
+    page.reload()
+    page.wait_for_function("window.digitMorph?.pads.target")
+    assert page.input_value("#pad-source .typing") == "32"
+    page.focus("#pad-target [data-tool=type]")
+    page.keyboard.press("Enter")
+    page.keyboard.type("8")
+    page.wait_for_function("digitMorph.morph")
+    assert numbers(after(page, lambda: page.keyboard.press("Enter"))) == ["32", "8"]
+    assert page.is_visible("#seed") and not page.is_visible("#hand")  # nobody drew
+
+
+def anew(page: Any, act: Callable[[], Any]) -> dict[str, Any]:
+    """Do something that makes a morph, perhaps the same; returns it."""
+    page.evaluate("digitMorph.morph.old = true")
+    act()
+    page.wait_for_function("!digitMorph.morph.old")
+    return page.evaluate("digitMorph.morph")
+
+
+def reopened(open_page: Open, page: Any, **more: Any) -> Any:
+    """Another visitor's page, opened by the link of this page's morph."""
+    page.click("[data-link]")
+    page.wait_for_function("location.hash.startsWith('#m=')")
+    other = open_page(page.evaluate("location.hash"), **more)
+    other.wait_for_function("(made) => digitMorph.morph.recipe === made", arg=recipe(page))
+    return other
+
+
+@pytest.mark.parametrize("phone", [False, True])
+def test_one_goes_on_from_a_link(open_page: Open, phone: bool) -> None:
+    page = open_page()
+    page.evaluate("digitMorph.pads.source.write('327')")
+    page.evaluate("digitMorph.pads.target.write('15')")
+    made = after(page, lambda: page.click("#morph"))
+    other = reopened(open_page, page, phone=phone, dark=phone)
+    assert inked(other, "source") and inked(other, "target")
+    again = anew(other, lambda: other.click("#morph"))
+    assert (again["recipe"], again["video"]) == (made["recipe"], made["video"])
+    swapped = after(other, lambda: other.click("#swap"))
+    assert numbers(swapped) == numbers(made)[::-1]
+    other.click("#pad-target [data-tool=clear]")
+    assert not inked(other, "target") and inked(other, "source")
+    draw(other, "target", ONE)
+    assert numbers(after(other, lambda: other.click("#morph"))) == [numbers(made)[1], "1"]
+
+
+def test_a_stroke_may_be_added_to_the_digits_of_a_link(open_page: Open) -> None:
+    page = open_page()
+    draw(page, "source", [(0.25, 0.2), (0.24, 0.5), (0.24, 0.85)])
+    draw(page, "target", SEVEN)
+    after(page, lambda: page.click("#morph"))
+    other = reopened(open_page, page)
+    draw(other, "source", [(0.85, 0.2), (0.84, 0.5), (0.84, 0.85)])
+    assert numbers(after(other, lambda: other.click("#morph"))) == ["11", "7"]
+    other.click("#pad-source [data-tool=undo]")
+    assert numbers(after(other, lambda: other.click("#morph"))) == ["1", "7"]
+    other.click("#pad-source [data-tool=undo]")
+    assert not inked(other, "source")
+
+
+def test_a_mixed_link_opens_with_its_number_and_its_hand(open_page: Open) -> None:
+    page = open_page()
+    draw(page, "source", SEVEN)
+    page.click("#pad-target [data-tool=type]")
+    page.keyboard.type("41")
+    after(page, lambda: page.click("#morph"))
+    made = after(page, lambda: page.check("#hand [value=test]"))
+    other = reopened(open_page, page)
+    assert other.input_value("#pad-target .typing") == "41" and inked(other, "source")
+    other.wait_for_selector("#hand [value=test]:checked")
+    assert anew(other, lambda: other.click("#morph"))["video"] == made["video"]
+
+
+def test_a_typed_link_opens_where_one_types(open_page: Open) -> None:
+    page = open_page("#type")
+    made = after(page, lambda: page.click("#countdown"))
+    other = reopened(open_page, page)
+    assert other.is_visible("#type-source input")
+    other.wait_for_function("document.querySelector('#via input').value === '9 8 7 6 5 4 3 2 1'")
+    assert anew(other, lambda: other.click("#morph"))["recipe"] == made["recipe"]
+
+
+def test_what_was_drawn_over_a_link_outlives_a_reload(open_page: Open) -> None:
+    page = open_page()
+    draw(page, "source", SEVEN)
+    draw(page, "target", ONE)
+    after(page, lambda: page.click("#morph"))
+    other = reopened(open_page, page)
+    other.click("#pad-source [data-tool=clear]")
+    draw(other, "source", ONE)
+    other.reload()
+    other.wait_for_function("(made) => window.digitMorph?.morph?.recipe === made", arg=recipe(page))
+    assert strokes(other, "source") == 1
+    assert numbers(after(other, lambda: other.click("#morph"))) == ["1", "1"]
 
 
 def test_downloads(open_page: Open, tmp_path: Path) -> None:

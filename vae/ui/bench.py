@@ -42,6 +42,7 @@ def bench(model: VAE | None) -> None:
                 go = gr.Button("Morph", variant="primary", elem_id="morph", min_width=0)
                 random = gr.Button("Random", elem_classes=["quiet"], elem_id="random", min_width=0)
             via, countdown = typed.by_way()
+            hand = typed.hand()
             seed, another = typed.handwriting()
     row = keep.keep_row()
     controls = options()
@@ -49,14 +50,11 @@ def bench(model: VAE | None) -> None:
 
     numbers = [type_source, type_target, via]
     by_hand, after = (f"(...values) => digitMorph.asked(values, {it})" for it in ("true", "false"))
-    inputs = [stage, pad_source, pad_target, *numbers, seed, *controls]
+    inputs = [stage, pad_source, pad_target, *numbers, seed, hand, *controls]
     made = [
         gr.on([go.click, *(field.submit for field in numbers)], answer(model), inputs, stage,
               js=by_hand, **PRIVATE),
-        row.reopen(
-            keep.reopen(model), stage, [stage, *numbers, seed, *controls],
-            js="() => digitMorph.linked()", **PRIVATE,
-        ),
+        hand.input(answer(model), inputs, stage, js=after, **PRIVATE),
     ]  # fmt: skip
     for change, outs, js in (
         (another, [seed], "(source, target, via, seed) => (Number(seed) + 1) % 2147483648"),
@@ -66,8 +64,12 @@ def bench(model: VAE | None) -> None:
     ):
         changed = change.click(None, [*numbers, seed], outs, js=js, api_visibility="private")
         made.append(changed.then(answer(model), inputs, stage, js=after, **PRIVATE))
-    for event in made:
-        event.success(None, [stage], None, js="(made) => digitMorph.arrived(made)", api_visibility="private")
+    linked = row.reopen(
+        keep.reopen(model), stage, [stage, *numbers, seed, hand, *controls],
+        js="() => digitMorph.linked()", **PRIVATE,
+    )  # fmt: skip
+    for event, done in [*((event, "arrived") for event in made), (linked, "reopened")]:
+        event.success(None, [stage], None, js=f"(made) => digitMorph.{done}(made)", api_visibility="private")
         event.failure(None, None, None, js="() => digitMorph.failed()", api_visibility="private")
     saved = row.save(keep.save(model), stage, file, js="() => digitMorph.wished()", **PRIVATE)
     saved.success(None, [file], None, js="(file) => digitMorph.saved(file)", api_visibility="private")
@@ -85,18 +87,18 @@ def plain(html: str) -> gr.HTML:
 
 
 def wanted(mode: Any, source: Any, target: Any, typed_source: Any, typed_target: Any, via: Any,
-           seed: Any, *controls: Any) -> MorphRequest:  # fmt: skip
-    """The request that the bench's values make; `source` and `target` are drawings or uploaded pictures."""
+           seed: Any, hand: Any, *controls: Any) -> MorphRequest:  # fmt: skip
+    """The request that the bench's values make; `source` and `target` are what is on the pads or uploaded."""
     first: Side
     last: Side
     between: tuple[Side, ...] = ()
     if mode == "draw":
-        first, last = draw.drawing(source), draw.drawing(target)
+        first, last = (typed.or_typed(sent, draw.drawing) for sent in (source, target))
     elif mode == "upload":
-        first, last = upload.pictures(source), upload.pictures(target)
+        first, last = (typed.or_typed(sent, upload.pictures) for sent in (source, target))
     else:
         first, last, between = typed.typed(typed_source), typed.typed(typed_target), typed.listed(via)
-    return MorphRequest(first, last, via=between, seed=seed, **chosen(controls))
+    return MorphRequest(first, last, via=between, seed=seed, hand=hand, **chosen(controls))
 
 
 def answer(model: VAE | None) -> Callable[..., Any]:

@@ -60,16 +60,16 @@ def save(model: VAE | None) -> Callable[[Any], str]:
 
 
 def reopen(model: VAE | None) -> Callable[[Any], list[Any]]:
-    """A recipe -> the morph for the player, then the typed numbers, the seed and the options it has."""
+    """A recipe -> the morph for the player, then the typed numbers, the seed, the hand and the options."""
 
     def run(text: Any) -> list[Any]:
         try:
             request = recipe.unpack(text)
             morph = shown(request, model)
         except Exception as error:
-            return [{"error": sentence(error)}, *[gr.skip()] * (4 + len(NAMES))]
+            return [{"error": sentence(error)}, *[gr.skip()] * (5 + len(NAMES))]
         numbers = [side if isinstance(side, str) else gr.skip() for side in (request.source, request.target)]
         numbers.append(" ".join(side for side in request.via if isinstance(side, str)))
-        return [morph, *numbers, request.seed, *(getattr(request, name) for name in NAMES)]
+        return [morph, *numbers, request.seed, request.hand, *(getattr(request, name) for name in NAMES)]
 
     return run

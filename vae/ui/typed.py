@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
 
 from vae.errors import BadRequest
+from vae.request import Side
 
 
 def number(side: str, value: str) -> gr.Textbox:
@@ -24,12 +26,22 @@ def number(side: str, value: str) -> gr.Textbox:
 
 def handwriting() -> tuple[gr.Number, gr.Button]:
     """The seed, and the button that takes the next one."""
-    with gr.Row(elem_classes=["for-type", "handwriting"]):
+    with gr.Row(elem_classes=["handwriting"]):
         seed = gr.Number(
             0, label="Handwriting no.", precision=0, minimum=0, maximum=2**31 - 1, elem_id="seed"
         )
         another = gr.Button("Another", elem_id="another", elem_classes=["quiet"])
     return seed, another
+
+
+def hand() -> gr.Radio:
+    """Whose hand a typed number is in beside a drawn one; shown where there is such a pair."""
+    return gr.Radio(
+        [("in the same hand", "own"), ("in another", "test")],
+        value="own",
+        label="Typed digits",
+        elem_id="hand",
+    )
 
 
 def by_way() -> tuple[gr.Textbox, gr.Button]:
@@ -46,6 +58,14 @@ def by_way() -> tuple[gr.Textbox, gr.Button]:
 def listed(sent: Any) -> tuple[str, ...]:
     """Numbers separated by spaces or commas. `MorphRequest` checks each."""
     return tuple(sent.replace(",", " ").split()) if isinstance(sent, str) else ()
+
+
+def or_typed(sent: Any, drawn: Callable[[Any], Side]) -> Side:
+    """A side as `drawn` reads it, or typed instead, {"number": "41"}, which `MorphRequest` checks."""
+    if not isinstance(sent, dict):
+        return drawn(sent)
+    number = sent.get("number")
+    return number.strip() if isinstance(number, str) else ""
 
 
 def typed(sent: Any) -> str:

@@ -6,7 +6,6 @@ The page makes each picture smaller and sends it with the request, so that it is
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from typing import Any
 
@@ -47,5 +46,5 @@ def picture(sent: Any) -> bytes:
         raise UnreadablePicture("One of the pictures did not arrive whole; please choose it again.")
     try:
         return base64.b64decode(sent[head.end() :], validate=True)
-    except binascii.Error:
+    except ValueError:  # binascii.Error, or a letter that is not ASCII
         raise UnreadablePicture("One of the pictures did not arrive whole; please choose it again.") from None

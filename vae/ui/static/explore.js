@@ -52,7 +52,7 @@
     find("[data-more=new]").addEventListener("click", anew);
 
     const hand = async (drawn) => {
-      const drawing = drawn ? digitMorph.pads.source?.picture() ?? null : null;
+      const drawing = drawn ? digitMorph.pads.source?.drawn() ?? null : null;
       const made = await ask({ ask: "hand", drawing, digit: any(), seed: seed() });
       if (!made) return;
       const [mini, words] = find(".of").children;
@@ -70,7 +70,7 @@
     let traced = "";
 
     async function open() {
-      find("[data-more=hand]").hidden = !digitMorph.pads.source?.strokes.length;
+      find("[data-more=hand]").hidden = !digitMorph.pads.source?.drawn();
       if (!begun) {
         begun = true;
         const map = await ask({ ask: "map" });

@@ -1,19 +1,21 @@
 /* A sheet to draw on. Strokes are kept as points in units of the sheet's height, from its middle, so that
-   undo, swap, a turned phone and a change of colours redraw them; as a picture they leave at Morph. */
+   undo, swap, a turned phone and a change of colours redraw them; as a picture they leave at Morph. Digits
+   that a link carried lie under them, and leave as they came for as long as nothing is drawn over them. */
 (() => {
   const PEN = 0.062; // of the sheet's height
   const PICTURE = 420; // px, height of the picture that is sent
   const WRITING = 420; // ms to write an example
+  const CELL = 0.9; // of the sheet's height, for a digit that a link carried, margins included
 
   class Pad {
     constructor(element, side) {
-      this.strokes = [];
       this.side = side;
+      this.typed = new digitMorph.Typed(element, () => this.remember());
       this.canvas = element.querySelector("canvas");
       this.sheet = element.querySelector(".sheet");
       this.tools = Object.fromEntries([...element.querySelectorAll("[data-tool]")].map((b) => [b.dataset.tool, b]));
-      this.tools.undo.onclick = () => this.set(this.strokes.slice(0, -1));
-      this.tools.clear.onclick = () => this.set([]);
+      this.tools.undo.onclick = () => this.set(this.strokes.length ? { ...this.content, strokes: this.strokes.slice(0, -1) } : {});
+      this.tools.clear.onclick = () => this.set();
       this.tools.example.onclick = () => this.write(digitMorph.anyNumber());
       this.canvas.addEventListener("pointerdown", (event) => this.down(event));
       this.canvas.addEventListener("pointermove", (event) => this.move(event));
@@ -23,7 +25,7 @@
           this.remember();
         });
       new ResizeObserver(() => this.paint()).observe(this.canvas);
-      this.set(this.remembered());
+      this.set(digitMorph.kept(side) ?? {});
     }
 
     get aspect() {
@@ -45,7 +47,7 @@
       }
       this.stroke = [this.at(event)];
       this.pointer = event.pointerId;
-      this.set([...this.strokes, this.stroke]);
+      this.set({ ...this.content, strokes: [...this.strokes, this.stroke] });
     }
 
     move(event) {
@@ -54,30 +56,24 @@
       this.paint();
     }
 
-    set(strokes) {
+    get content() {
+      return { strokes: this.strokes, carried: this.carried, number: this.typed.number };
+    }
+
+    /* `carried`: the digits of a link, as 784 bytes of ink each in base64. */
+    set({ strokes = [], carried = [], number = null } = {}) {
       cancelAnimationFrame(this.writing);
-      this.strokes = strokes;
-      this.sheet.classList.toggle("inked", strokes.length > 0);
-      this.tools.undo.disabled = this.tools.clear.disabled = !strokes.length;
+      Object.assign(this, { strokes, carried });
+      this.typed.set(number);
+      const inked = strokes.length + carried.length > 0;
+      this.sheet.classList.toggle("inked", inked);
+      this.tools.undo.disabled = this.tools.clear.disabled = !inked;
       this.remember();
       this.paint();
     }
 
-    /* The drawing outlives a reload (as Gradio does when the connection was lost), in this tab alone. */
     remember() {
-      try {
-        sessionStorage.setItem("digit-morph-" + this.side, JSON.stringify(this.strokes));
-      } catch {
-        // no storage in this frame
-      }
-    }
-
-    remembered() {
-      try {
-        return JSON.parse(sessionStorage.getItem("digit-morph-" + this.side)) ?? [];
-      } catch {
-        return [];
-      }
+      digitMorph.kept(this.side, this.content);
     }
 
     /* Write a number by itself, as if by hand. */
@@ -86,7 +82,7 @@
         .write(number, this.aspect)
         .map((points) => points.map(([x, y]) => [x - this.aspect / 2, y]));
       const total = strokes.reduce((sum, points) => sum + points.length, 0);
-      this.set(strokes);
+      this.set({ strokes });
       if (matchMedia("(prefers-reduced-motion: reduce)").matches) return;
       const start = performance.now();
       const step = (now) => {
@@ -107,19 +103,46 @@
       }
       const pen = this.canvas.getContext("2d");
       pen.clearRect(0, 0, this.canvas.width, this.canvas.height);
+      this.lay(pen, digitMorph.colour(this.canvas));
       draw(pen, strokes, this.canvas.width, this.canvas.height, getComputedStyle(this.canvas).color);
     }
 
-    /* What is on the sheet as a PNG, black on white; null for an empty one. */
+    /* The digits of a link, in the middle of the sheet. */
+    lay(pen, colour) {
+      if (!this.carried.length) return;
+      const { width, height } = pen.canvas;
+      const side = Math.round(this.cell * height);
+      const name = [side, colour, ...this.carried].join();
+      if (this.laid?.name !== name) this.laid = { name, picture: digitMorph.sideBySide(this.carried, side, colour) };
+      const { picture } = this.laid;
+      pen.drawImage(picture, (width - picture.width) / 2, (height - picture.height) / 2);
+    }
+
+    get cell() {
+      return Math.min(CELL, this.aspect / Math.max(1, this.carried.length));
+    }
+
+    /* What the server gets: a typed number, the digits of a link, or a picture; null for an empty sheet. */
+    sent() {
+      const { number } = this.typed;
+      return number === null ? this.drawn() : { number };
+    }
+
+    drawn() {
+      return this.carried.length && !this.strokes.length ? this.carried : this.picture();
+    }
+
+    /* What was drawn here as a PNG, black on white; null where nothing was. */
     picture() {
       if (!this.strokes.length) return null;
-      const reach = Math.max(...this.strokes.flat().map(([x]) => Math.abs(x))) + PEN;
+      const reach = Math.max((this.cell * this.carried.length) / 2, ...this.strokes.flat().map(([x]) => Math.abs(x) + PEN));
       const canvas = document.createElement("canvas");
       canvas.height = PICTURE;
       canvas.width = Math.round(PICTURE * Math.min(4, Math.max(1, 2 * reach)));
       const pen = canvas.getContext("2d");
       pen.fillStyle = "#fff";
       pen.fillRect(0, 0, canvas.width, canvas.height);
+      this.lay(pen, [0, 0, 0]);
       draw(pen, this.strokes, canvas.width, canvas.height, "#000");
       return canvas.toDataURL("image/png");
     }

@@ -107,22 +107,23 @@ const digitMorph = (window.digitMorph = { pads: {}, player: null, keep: null, mo
   /* What the server gets: the open tab and the drawings in place of the first three values. After Swap or
      Random, pads that are not both drawn on ask for nothing. */
   digitMorph.asked = ([, , , ...rest], byHand) => {
-    const { pads, uploads } = digitMorph;
-    const drawings = ["source", "target"].map((side) =>
-      root.dataset.tab === "upload" ? uploads[side].pictures : pads[side].picture(),
-    );
-    const idle = !byHand && root.dataset.tab !== "type" && drawings.some((drawing) => !drawing?.length);
+    const given = sheets().map((sheet) => sheet.sent());
+    const idle = !byHand && root.dataset.tab !== "type" && given.some((sent) => !(sent?.length || sent?.number));
     busy(!idle);
     document.querySelector(".fault").textContent = "";
-    return [idle ? "idle" : root.dataset.tab, ...drawings, ...rest];
+    return [idle ? "idle" : root.dataset.tab, ...given, ...rest];
+  };
+
+  const sheets = () => {
+    const { source, target } = root.dataset.tab === "upload" ? digitMorph.uploads : digitMorph.pads;
+    return [source, target];
   };
 
   digitMorph.swapped = ([source, target, via]) => {
-    const { pads, uploads } = digitMorph;
     if (root.dataset.tab === "type") return [target, source, via.trim().split(/[\s,]+/).reverse().join(" ")];
-    const [one, other] = root.dataset.tab === "upload" ? [uploads.source, uploads.target] : [pads.source, pads.target];
-    const held = one.strokes ?? one.pictures;
-    one.set(other.strokes ?? other.pictures);
+    const [one, other] = sheets();
+    const held = one.content;
+    one.set(other.content);
     other.set(held);
     return [source, target, via];
   };
@@ -132,9 +133,7 @@ const digitMorph = (window.digitMorph = { pads: {}, player: null, keep: null, mo
     let other = one;
     while (other === one) other = digitMorph.anyNumber(one.length);
     if (root.dataset.tab === "type") return [one, other, ""];
-    const places = root.dataset.tab === "upload" ? digitMorph.uploads : digitMorph.pads;
-    places.source.write(one);
-    places.target.write(other);
+    sheets().forEach((sheet, i) => sheet.write(i ? other : one));
     return [source, target, via];
   };
 
@@ -149,6 +148,21 @@ const digitMorph = (window.digitMorph = { pads: {}, player: null, keep: null, mo
     morph.sides.forEach((side, i) => i % (morph.sides.length - 1) || tell(i ? "target" : "source", side));
     const film = document.querySelector(".film").getBoundingClientRect();
     if (film.top < 0 || film.bottom > innerHeight) document.querySelector("#stage").scrollIntoView({ block: "center" });
+  };
+
+  /* A link's morph: what it was made of lies ready to go on from, unless it was there before a reload. */
+  digitMorph.reopened = (morph) => {
+    if (morph && !morph.error && digitMorph.kept("link") !== morph.recipe) {
+      const ends = [morph.sides[0], morph.sides.at(-1)];
+      const typed = ends.every((side) => side.typed); // the fields have them already
+      open(typed ? "type" : "draw");
+      if (!typed)
+        ends.forEach((side, i) =>
+          sheets()[i].set(side.typed ? { number: side.number } : { carried: side.digits.map(({ ink }) => ink) }),
+        );
+      digitMorph.kept("link", morph.recipe);
+    }
+    digitMorph.arrived(morph);
   };
 
   /* The server gave no answer of ours: it was busy, or refused a value. */
@@ -201,6 +215,7 @@ const digitMorph = (window.digitMorph = { pads: {}, player: null, keep: null, mo
       } else {
         const address = location.origin + location.pathname + location.search + "#m=" + digitMorph.morph.recipe;
         history.replaceState(null, "", address);
+        digitMorph.kept("link", digitMorph.morph.recipe);
         const copied = await navigator.clipboard?.writeText(address).then(() => true, () => false);
         said.textContent = copied ? "Link copied. It holds the whole morph." : "The link is in the address bar.";
       }

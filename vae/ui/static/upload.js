@@ -7,10 +7,11 @@
     constructor(element) {
       this.shots = element.querySelector(".shots");
       this.sheet = element.querySelector(".sheet");
-      this.input = element.querySelector("input");
+      this.input = element.querySelector(".chooser");
+      this.typed = new digitMorph.Typed(element, () => {});
       this.tools = Object.fromEntries([...element.querySelectorAll("[data-tool]")].map((b) => [b.dataset.tool, b]));
       this.input.addEventListener("change", () => this.take([...this.input.files]));
-      this.tools.clear.onclick = () => this.set([]);
+      this.tools.clear.onclick = () => this.set();
       this.tools.example.onclick = () => this.write(digitMorph.anyNumber(2));
       for (const name of ["dragover", "dragleave", "drop"])
         this.sheet.addEventListener(name, (event) => {
@@ -18,7 +19,7 @@
           this.sheet.classList.toggle("over", name === "dragover");
           if (name === "drop") this.take([...event.dataTransfer.files]);
         });
-      this.set([]);
+      this.set();
     }
 
     async take(files) {
@@ -26,7 +27,7 @@
       fault.textContent = files.length > MOST ? "Choose at most four pictures a side, one for each digit." : "";
       if (!files.length || files.length > MOST) return;
       try {
-        this.set(await Promise.all(files.map(smaller)));
+        this.set({ pictures: await Promise.all(files.map(smaller)) });
       } catch {
         fault.textContent = "This browser cannot open that picture; a JPEG or PNG works.";
       }
@@ -34,10 +35,21 @@
     }
 
     write(number) {
-      this.set([example(number)]);
+      this.set({ pictures: [example(number)] });
     }
 
-    set(pictures) {
+    get content() {
+      return { pictures: this.pictures, number: this.typed.number };
+    }
+
+    /* What the server gets. */
+    sent() {
+      const { number } = this.typed;
+      return number === null ? this.pictures : { number };
+    }
+
+    set({ pictures = [], number = null } = {}) {
+      this.typed.set(number);
       this.pictures = pictures;
       this.sheet.classList.toggle("inked", pictures.length > 0);
       this.tools.clear.disabled = !pictures.length;
