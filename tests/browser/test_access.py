@@ -19,6 +19,8 @@ def test_no_serious_violation(tab: str, dark: bool, open_page: Callable[..., Any
     page = open_page(f"#{tab}", dark=dark)
     if tab == "type":
         page.click("#options > button")
+    elif tab in ("draw", "upload"):
+        page.click(f"#target .for-{tab} [data-tool=type]")
     page.wait_for_timeout(500)
     busy = f"html[data-busy], .for-{tab} [data-busy], .for-{tab} [aria-busy=true]"
     page.wait_for_function(f"!document.querySelector('{busy}')")
