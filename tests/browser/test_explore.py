@@ -146,6 +146,29 @@ def test_layers_come_and_go_and_one_digit_stands_alone(explored: Callable[..., A
     assert len(pictures) == 4
 
 
+def test_on_a_phone_the_map_has_fewer_digits_and_points_that_do_not_hide_them(
+    explored: Callable[..., Any],
+) -> None:
+    page = explored(phone=True)
+    digits, points, last = page.evaluate(
+        """() => {
+            const { chart } = digitMorph.explore;
+            const pen = chart.sheet.getContext("2d");
+            const drawn = [];
+            pen.drawImage = (picture, x, y, side) => drawn.push(side / devicePixelRatio);
+            pen.arc = () => drawn.push("point");
+            chart.paint();
+            delete pen.drawImage;
+            delete pen.arc;
+            drawn.shift(); // the wash
+            const digits = drawn.filter((what) => what !== "point");
+            return [digits, drawn.length - digits.length, drawn.at(-1)];
+        }"""
+    )
+    assert len(digits) == 64 and min(digits) > 38
+    assert 200 < points < 400 and last != "point"
+
+
 def test_the_visitors_last_morph_lies_on_the_map(explored: Callable[..., Any]) -> None:
     page = explored()
     page.wait_for_function("digitMorph.explore.chart.trails.length === 1")

@@ -2,9 +2,11 @@
    the atlas, fractions allowed, the first row at the top; a latent is [x, y]. What lies under a place is mixed
    from the cells around it, here, so moving asks the server for nothing. */
 (() => {
-  const THIN = -0.6; // a logit: so small, digits are read better with thinner strokes
+  const THIN = -0.4; // a logit: so small, digits are read better with thinner strokes
   const SHARP = 2; // two latents say little about a digit, so its ink is soft
-  const EVERY = 30; // px from digit to digit on the map
+  const EVERY = 40; // px from digit to digit on the map
+  const ROOM = 300; // square px of the map for each point, so that a phone shows fewer
+  const RADIUS = 1.6; // px of a point
 
   class Land {
     constructor(map, cells) {
@@ -41,47 +43,45 @@
       digitMorph.crisp(pen, digitMorph.mixed(this.cells, row, column), x, y, side, colour, SHARP, edge);
     }
 
-    /* The map itself: what reads as which digit as a wash of colour, the digits, the points, the names. `colours`
-       has one for each digit; with `only`, the points and the name of that one alone. */
+    /* The map itself: what reads as which digit as a wash of colour, over it the points, on top the digits.
+       Where there are no digits, each class has its name. `colours` has one for each digit; with `only`, the
+       points and the name of that one alone. */
     paint(canvas, colours, { digits, points }, only) {
       const sheet = digitMorph.fitted(canvas);
       if (!sheet) return;
       const { pen, w, scale } = sheet;
       wash(pen, w, this.map, colours);
-      const faint = points && this.spots.length;
-      if (digits) {
-        pen.globalAlpha = faint ? 0.5 : 0.92;
-        this.scene(pen, w, Math.round(w / scale / EVERY), digitMorph.colour(canvas));
-      }
-      if (faint) {
-        pen.globalAlpha = 0.85;
-        this.scatter(pen, w, scale, colours, only);
-        pen.globalAlpha = 1;
-        this.names(pen, w, scale, colours, only, getComputedStyle(canvas));
-      }
+      if (points) this.scatter(pen, w, scale, colours, only);
+      if (digits) this.scene(pen, w, Math.round(w / scale / EVERY), digitMorph.colour(canvas));
+      else if (points) this.names(pen, w, scale, colours, only, getComputedStyle(canvas));
     }
 
     scene(pen, w, across, ink) {
       const side = w / across;
+      pen.globalAlpha = 0.8;
       for (let i = 0; i < across * across; i++) {
         const [row, column] = [Math.floor(i / across), i % across];
         const place = [column, row].map((value) => (this.last * (value + 0.5)) / across);
         this.digit(pen, place, column * side, row * side, side, ink, THIN);
       }
+      pen.globalAlpha = 1;
     }
 
+    /* As many points as there is room for; of one digit alone, all. */
     scatter(pen, w, scale, colours, only) {
-      const radius = (only === null ? 1 : 1.3) * Math.max(1.5, (2.1 * w) / scale / 540) * scale;
-      const count = this.spots.length;
+      const all = this.spots.length;
+      const count = only === null ? Math.min(all, Math.round((w / scale) ** 2 / ROOM)) : all;
+      pen.globalAlpha = only === null ? 0.6 : 0.85;
       for (let k = 0; k < count; k++) {
-        const i = (k * 7919) % count; // a prime: no digit lies on top of all others
+        const i = (k * 7919) % all; // a prime: any part of them is of all digits, and none lies on top
         const digit = this.map.labels[i];
         if (!this.inside(this.spots[i]) || (only ?? digit) !== digit) continue;
         pen.fillStyle = `rgb(${colours[digit]})`;
         pen.beginPath();
-        pen.arc(...this.spots[i].map((value) => (value / this.last) * w), radius, 0, 2 * Math.PI);
+        pen.arc(...this.spots[i].map((value) => (value / this.last) * w), RADIUS * scale, 0, 2 * Math.PI);
         pen.fill();
       }
+      pen.globalAlpha = 1;
     }
 
     names(pen, w, scale, colours, only, style) {
