@@ -2,6 +2,7 @@
    over it and mark places. Two marked places make a way. */
 (() => {
   const CLICK = 6; // px that a click may move
+  const PICTURE = 420; // px of a marked digit that is taken further
 
   class Chart {
     constructor(element) {
@@ -115,6 +116,18 @@
       this.marks = [];
       this.name.textContent = "Under the pointer";
       this.draw();
+    }
+
+    /* The digits of the marked places, black on white, as PNGs. */
+    pictures() {
+      return this.marks.map((mark) => {
+        const canvas = Object.assign(document.createElement("canvas"), { width: PICTURE, height: PICTURE });
+        const pen = canvas.getContext("2d");
+        pen.fillStyle = "#fff";
+        pen.fillRect(0, 0, PICTURE, PICTURE);
+        this.land.digit(pen, mark, 0, 0, PICTURE, [0, 0, 0]);
+        return canvas.toDataURL("image/png");
+      });
     }
 
     /* Until the visitor moves, the map plays a morph by itself. */

@@ -10,7 +10,7 @@
     constructor(element, come) {
       const find = (selector) => element.querySelector(selector);
       const track = find(".way");
-      Object.assign(this, { come, track, strip: find(".way canvas"), marker: find(".way .marker"), again: find(".again"), ends: [] });
+      Object.assign(this, { come, track, strip: find(".way canvas"), marker: find(".way .marker"), again: find(".again"), tools: element.querySelectorAll(".glass .tools button"), ends: [] });
       this.again.addEventListener("click", () => (this.playing ? this.stop() : this.play()));
       track.addEventListener("pointerdown", (event) => {
         if (!this.made || event.button) return;
@@ -30,8 +30,7 @@
     /* From one place of a land to another; without an end it plays on until it is stopped. */
     begin(land, ends, endless) {
       Object.assign(this, { land, ends, endless });
-      this.again.disabled = false;
-      this.track.classList.add("made");
+      this.allow(true);
       this.film();
       this.go(0);
       if (!still.matches) this.play();
@@ -40,9 +39,14 @@
     forget() {
       this.stop();
       this.ends = [];
-      this.again.disabled = true;
-      this.track.classList.remove("made");
+      this.allow(false);
       digitMorph.fitted(this.strip);
+    }
+
+    /* What can be done with a way. */
+    allow(on) {
+      for (const button of this.tools) button.disabled = !on;
+      this.track.classList.toggle("made", on);
     }
 
     /* The place at a share of the way, which is straight in latent space and so a little bent on the map. */
