@@ -13,7 +13,7 @@ from torch import Tensor
 
 from vae import video
 from vae.classifier import load_classifier, probabilities
-from vae.lineup import LINEUP, Entry, Panel, classes_of, labelled_grid, line_up, rebuilt, shipped
+from vae.lineup import LINEUP, TITLES, Entry, Panel, classes_of, labelled_grid, line_up, rebuilt, shipped
 from vae.morph import SIDE
 from vae.request import MorphRequest, one_of, read_side
 from vae.results import curves, evaluation, row_of
@@ -42,7 +42,6 @@ PLAUSIBLE = {
     "flagship-straight": "flagship: linear",
     "flagship": "flagship: handwritten",
 }  # the scoreboard's rows
-TITLES = {entry.preset: entry.name.split(",")[0] for entry in LINEUP if entry.preset}
 FILES = ("mp4", "gif")
 FILE_STEPS, FILE_FPS, FILE_HOLD = 40, 20, 0.6
 
