@@ -12,7 +12,17 @@ from vae.data import as_floats
 from vae.digits import bank_of
 from vae.errors import BadRequest
 from vae.model import VAE, build, reconstruction_nats
-from vae.morph import curve_between, endpoints, handwritten, ink_toll, put, refined, residual_weight
+from vae.morph import (
+    apart,
+    curve_between,
+    endpoints,
+    handwritten,
+    ink_toll,
+    put,
+    refined,
+    residual_weight,
+    standing,
+)
 
 module = importlib.import_module("vae.morph")  # `vae.morph` is the function
 PATHS = ["linear", "slerp", "handwritten", "auto"]
@@ -248,6 +258,35 @@ def test_ink_beyond_the_two_ends_has_a_toll() -> None:
 def test_the_residual_fades_within_its_span() -> None:
     weight = residual_weight(torch.tensor([0.0, 0.1, 0.2, 1.0]))
     assert weight.tolist() == pytest.approx([1, 0.5, 0, 0])
+
+
+def test_digits_stand_in_the_middle_and_make_room() -> None:
+    time = torch.linspace(0, 1, 11)
+    left, share = standing(1, 3, 3, time)
+    assert left[0].tolist() == [0, 1, 1] and left[-1].tolist() == [0, 1, 2]
+    assert share[0].tolist() == [0, 0, 1] and share[-1].tolist() == [1, 1, 1]
+    back, unshare = standing(3, 1, 3, time)
+    torch.testing.assert_close(back, left.flip(0))
+    torch.testing.assert_close(unshare, share.flip(0), atol=1e-6, rtol=0)
+    still, all_of_it = standing(2, 2, 3, time)
+    assert still.tolist() == [[0.5, 1.5]] * 11 and bool((all_of_it == 1).all())
+
+
+def test_digits_are_taken_apart_as_they_were_put(stack) -> None:
+    pictures = stack("128")[:, 0]
+    pictures[:, :, :4] = pictures[:, :, -4:] = 0  # as read: ink keeps off the edges
+    left, share = standing(1, 3, 3, torch.linspace(0, 1, 5))
+    canvas = torch.zeros(5, 28, 84)
+    for k in range(3):
+        put(canvas, pictures[k].expand(5, -1, -1) * (share[:, k] > 0)[:, None, None], left[:, k] * 28)
+    digits = apart(canvas, left, share)
+    assert digits.shape == (5, 3, 28, 28)
+    assert not digits[0, :2].any()  # not written yet, though the third stands where the second will
+    torch.testing.assert_close(digits[0, 2], pictures[2])
+    torch.testing.assert_close(digits[-1], pictures)
+    torch.testing.assert_close(
+        digits.sum((1, 3)), canvas.sum(2), atol=1e-4, rtol=0
+    )  # no ink twice, none lost
 
 
 def test_put_lays_pictures_anywhere() -> None:

@@ -92,9 +92,7 @@ def morph_sequence(
     legs: list[Tensor] = []
     for a, b in pairwise(ends):
         leg = _Leg(model, a, b, path, places)
-        time = torch.linspace(0, 1, steps)
-        if speed == "eased":
-            time = paths.ease(time)
+        time = clock(steps, speed)
         alpha = time if speed == "raw" else paths.even_steps(leg.morphing, time)
         frames = leg.frames(alpha, time)
         legs.append(frames if not legs else frames[1:])
@@ -102,6 +100,43 @@ def morph_sequence(
             legs[-1] = torch.cat([legs[-1], frames[-1:].expand(hold, -1, -1)])
     first = legs[0][:1].expand(hold, -1, -1)
     return torch.cat([first, *legs])
+
+
+def clock(steps: int, speed: Speed) -> Tensor:
+    """The share of its time at which each frame of a leg is: `(steps,)`, from 0 to 1."""
+    time = torch.linspace(0, 1, steps)
+    return paths.ease(time) if speed == "eased" else time
+
+
+def standing(here: int, there: int, places: int, time: Tensor) -> tuple[Tensor, Tensor]:
+    """Where the digits stand while a number of `here` digits turns into one of `there`, in a picture of
+    `places`, at `time` `(T,)`; both `(T, N)`, left to right, N being the wider number's: the left edge of
+    each, in places, and the share of it that is written.
+
+    Numbers are aligned at their right ends. What both have moves; what only one has stands still, and is
+    written after the others stepped aside, or unwritten before they come into the middle.
+    """
+    shared, extra, grows = min(here, there), abs(here - there), there > here
+    early, late = (time / MAKING_ROOM).clamp(0, 1), (1 - (1 - time) / MAKING_ROOM).clamp(0, 1)
+    moved, share = paths.ease(early if grows else late), late if grows else 1 - early
+    first = (places - here) / 2 + max(0, here - there)  # where the first shared digit stands in the source
+    last = (places - there) / 2 + max(0, there - here)  # and in the target
+    moving, still = first + (last - first) * moved, torch.full_like(moved, last if grows else first)
+    left = [still + k for k in range(-extra, 0)] + [moving + k for k in range(shared)]
+    return torch.stack(left, 1), torch.stack([share] * extra + [torch.ones_like(time)] * shared, 1)
+
+
+def apart(frames: Tensor, left: Tensor, share: Tensor) -> Tensor:
+    """The digits of composed frames `(T, S, S * places)`, each on its own, as `standing` has them:
+    `(T, N, S, S)`. Where two come close, ink belongs to the one whose middle is nearer; of a digit that is
+    not written yet there is nothing."""
+    middles = (left + 0.5) * SIDE
+    column = torch.arange(frames.shape[2]) + 0.5
+    distance = (column - middles[..., None]).abs().where(share[..., None] > 0, torch.inf)  # (T, N, W)
+    nearest = distance == distance.amin(1, keepdim=True)
+    own = frames[:, None] * (nearest & (share[..., None] > 0))[:, :, None]
+    index = (left * SIDE).round().long()[..., None] + torch.arange(SIDE)  # (T, N, S)
+    return own.gather(3, index[:, :, None].expand(-1, -1, frames.shape[1], -1))
 
 
 class Journey(NamedTuple):
@@ -223,19 +258,14 @@ class _Leg:
     @torch.inference_mode()
     def frames(self, alpha: Tensor, time: Tensor) -> Tensor:
         """Composed pictures `(T, 28, 28 * places)` at `alpha` and `time`, both `(T,)`."""
-        a, b, i, j = self.a, self.b, self.i, self.j
-        early, late = (time / MAKING_ROOM).clamp(0, 1), (1 - (1 - time) / MAKING_ROOM).clamp(0, 1)
-        # What is shared steps aside before new places are written, and into the middle after old ones went.
-        moved, shown = paths.ease(late if i else early), late if j else 1 - early
-        pictures = [written(picture, shown) for picture in (*a.pictures[:i], *b.pictures[:j])]
+        a, b = self.a, self.b
+        left, share = standing(len(a.z), len(b.z), self.places, time)
+        alone = (*a.pictures[: self.i], *b.pictures[: self.j])
+        pictures = [written(picture, share[:, k]) for k, picture in enumerate(alone)]
         pictures += self.morphing(alpha).unbind(1)
-        first = (self.places - len(a.z)) / 2 + i  # where the first shared place stands in the source
-        last = (self.places - len(b.z)) / 2 + j  # and in the target
         canvas = alpha.new_zeros(len(alpha), SIDE, SIDE * self.places)
-        for slot, picture in enumerate(pictures, start=-i - j):
-            moving = first + (last - first) * moved
-            place = moving if slot >= 0 else torch.full_like(moved, first if i else last)
-            put(canvas, picture, (place + slot) * SIDE)
+        for k, picture in enumerate(pictures):
+            put(canvas, picture, left[:, k] * SIDE)
         return canvas
 
 

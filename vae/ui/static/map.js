@@ -138,11 +138,13 @@
       this.go(true);
     }
 
-    /* The visitor's last morph on the map: `lines[place][frame]` latents, and the numbers it joins. */
+    /* The visitor's last morph on the map: `lines[place][frame]` latents, of the places that all of the numbers
+       have, which are aligned at their right ends. */
     trace(lines, numbers) {
+      const [first, last] = [numbers[0], numbers.at(-1)].map((number) => number.slice(-lines.length));
       this.trails = lines.map((line, i) => ({
         places: line.map((point) => this.land.place(point)),
-        names: [numbers[0][i], numbers.at(-1)[i]],
+        names: [first[i], last[i]],
       }));
       this.draw();
     }
