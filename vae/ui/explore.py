@@ -25,8 +25,8 @@ from vae.ui.bench import PRIVATE, plain
 from vae.ui.draw import drawing
 from vae.ui.explore_endpoints import explore_endpoints
 from vae.ui.levels import packed
-from vae.ui.player import ink_bytes, reader
-from vae.ui.ribbon import parted
+from vae.ui.player import ink_bytes
+from vae.ui.ribbon import parted, reader
 from vae.ui.theme import static
 from vae.ui.words import sentence
 

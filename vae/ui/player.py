@@ -7,7 +7,6 @@ the server, any copy of the program can have answered, and it plays for as long 
 from __future__ import annotations
 
 import base64
-import functools
 import io
 from dataclasses import replace
 from typing import Any
@@ -19,7 +18,6 @@ from PIL import Image
 from torch import Tensor
 
 from vae import render
-from vae.classifier import Classifier, load_classifier
 from vae.model import VAE
 from vae.request import MorphRequest, MorphResult, Reading, produce
 from vae.ui import recipe
@@ -94,11 +92,6 @@ def strip(frames: Tensor, style: str) -> str:
     file = io.BytesIO()
     Image.fromarray(np.concatenate(list(pictures), 1)).save(file, "PNG")
     return "data:image/png;base64," + encoded(file.getvalue())
-
-
-@functools.cache
-def reader() -> Classifier:
-    return load_classifier("reader")
 
 
 def ink_bytes(picture: Tensor) -> str:

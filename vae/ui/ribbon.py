@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from itertools import pairwise
 
 import torch
 from torch import Tensor
 
-from vae.classifier import load_classifier, probabilities
+from vae.classifier import Classifier, load_classifier, probabilities
 from vae.morph import apart, clock, standing
 from vae.request import MorphResult
 
@@ -45,10 +46,15 @@ def parted(frames: Tensor, result: MorphResult) -> list[tuple[int, Tensor]]:
 def seen(digits: Tensor) -> list[list[Seen]]:
     """What the reader sees in digits `(T, N, 28, 28)`: N lines of T."""
     with torch.inference_mode():
-        sure, digit = probabilities(load_classifier("reader"), digits.flatten(0, 1)[:, None]).max(1)
+        sure, digit = probabilities(reader(), digits.flatten(0, 1)[:, None]).max(1)
     ink = digits.sum((2, 3)).flatten() >= LEAST_INK
     found: list[Seen] = [
         [int(d), round(p, 2)] if there else None
         for d, p, there in zip(digit.tolist(), sure.tolist(), ink.tolist(), strict=True)
     ]
     return [found[n :: digits.shape[1]] for n in range(digits.shape[1])]
+
+
+@functools.cache
+def reader() -> Classifier:
+    return load_classifier("reader")
