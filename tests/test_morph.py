@@ -6,12 +6,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from vae import data, morph, morph_sequence
+from vae import morph, morph_sequence
 from vae import paths as curves
-from vae.data import as_floats
 from vae.digits import bank_of
 from vae.errors import BadRequest
-from vae.model import VAE, build, reconstruction_nats
+from vae.model import VAE, build
 from vae.morph import (
     apart,
     curve_between,
@@ -19,7 +18,6 @@ from vae.morph import (
     handwritten,
     ink_toll,
     put,
-    refined,
     residual_weight,
     standing,
 )
@@ -27,17 +25,6 @@ from vae.morph import (
 module = importlib.import_module("vae.morph")  # `vae.morph` is the function
 PATHS = ["linear", "slerp", "handwritten", "auto"]
 SPEEDS = ["raw", "constant", "eased"]
-
-
-@pytest.fixture(scope="module")
-def stack(pictures: data.Pictures):
-    """stack("32"): a number of the made-up digits, (2, 1, 28, 28)."""
-    x = as_floats(pictures.images)
-
-    def number(text: str, seed: int = 0) -> Tensor:
-        return torch.stack([x[10 * ((i + 3 * seed) % 30) + int(digit)] for i, digit in enumerate(text)])
-
-    return number
 
 
 def other(preset: str) -> VAE:
@@ -204,18 +191,6 @@ def test_known_digits_are_not_read(small: VAE, stack, monkeypatch: pytest.Monkey
     a, b = endpoints(small, [stack("32"), stack("41")], refine=False, labels=[[3, 2], None])
     assert a.labels.tolist() == [3, 2]
     assert b.labels.tolist() == [7, 7]
-
-
-def test_refining_comes_nearer_and_never_further(small: VAE, stack) -> None:
-    x = stack("0123456789")
-    mu, logvar = small.encode(x)
-    noisy = mu + torch.randn(mu.shape, generator=torch.Generator().manual_seed(0))
-
-    def loss(z: Tensor) -> Tensor:
-        return reconstruction_nats(small.decode_logits(z), x) + 0.5 * z.square().sum(1)
-
-    assert (loss(refined(small, x, mu, logvar)) <= loss(mu)).all()
-    assert (loss(refined(small, x, noisy, logvar)) < loss(noisy) - 1).all()
 
 
 def test_a_handwritten_path_goes_by_its_own_two_classes(small: VAE, stack, monkeypatch) -> None:

@@ -19,15 +19,14 @@ from vae import paths
 from vae.classifier import load_classifier
 from vae.digits import Bank, bank_of, class_graph, crossings_between
 from vae.errors import BadRequest
-from vae.model import VAE, reconstruction_nats
+from vae.model import VAE
 from vae.pen import written
 
 PathName = Literal["auto", "linear", "slerp", "handwritten"]
 Speed = Literal["raw", "constant", "eased"]
 
 SIDE = 28
-REFINE_STEPS = 3
-REFINE_RATE = 0.3
+REFINE_STEPS = 3  # of an endpoint, those of the model itself included
 RESIDUAL_SPAN = 0.2  # share of the path at each end over which the residual fades
 MAKING_ROOM = 0.65  # share of a leg in which digits step aside, or are written, for a number of other length
 INK_SLACK = 0.07  # share by which a path's digits may have less or more ink than its ends, free of toll
@@ -181,9 +180,9 @@ def endpoints(
     given = y if model.config.classes else None
     seen = model.prepare(x)
     with torch.inference_mode():
-        mu, logvar = model.encode(seen, given)
-    z = refined(model, seen, mu.clone(), logvar.clone(), given) if refine else mu
-    with torch.inference_mode():
+        z, logvar = model.encode(seen, given)
+        if refine:
+            z = model.refined(seen, z, logvar, given, steps=max(0, REFINE_STEPS - model.config.refinements))
         residual = (x - drawn(model, z, given))[:, 0] if refine else torch.zeros_like(x[:, 0])
     split = zip(x[:, 0].split(sizes), z.split(sizes), residual.split(sizes), y.split(sizes), strict=True)
     return [Endpoints(*parts) for parts in split]
@@ -193,30 +192,6 @@ def classes(x: Tensor) -> Tensor:
     """What the reader takes each digit `(N, 1, 28, 28)` for: `(N,)`."""
     with torch.inference_mode():
         return load_classifier("reader")(x).argmax(1)
-
-
-def refined(model: VAE, x: Tensor, mu: Tensor, logvar: Tensor, y: Tensor | None = None) -> Tensor:
-    """Latents `(N, D)` nearer to the mode of p(z | x) than the encoder's means: a few gradient steps.
-
-    The step is scaled by the posterior's own variance, which stands for the inverse curvature, so it
-    is close to Newton's (Amari, Natural gradient works efficiently in learning, 1998); the prior term
-    is kept. The best latent of each digit along the way is taken. This closes part of the
-    amortisation gap of Cremer et al. 2018, https://arxiv.org/abs/1801.03558.
-    """
-    z, best, least = mu, mu, torch.full((len(mu),), torch.inf)
-    scale = REFINE_RATE * logvar.exp()
-    for step in range(REFINE_STEPS + 1):
-        last = step == REFINE_STEPS  # only looked at
-        z = z.detach().requires_grad_(not last)
-        with torch.set_grad_enabled(not last):
-            loss = reconstruction_nats(model.decode_logits(z, y), x) + 0.5 * z.square().sum(1)
-            gradient = None if last else torch.autograd.grad(loss.sum(), z)[0]
-        better = loss.detach() < least
-        best = torch.where(better[:, None], z.detach(), best)
-        least = torch.minimum(least, loss.detach())
-        if gradient is not None:
-            z = z.detach() - scale * gradient
-    return best
 
 
 def drawn(model: VAE, z: Tensor, y: Tensor | None = None) -> Tensor:
