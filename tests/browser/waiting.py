@@ -9,8 +9,8 @@ from typing import Any
 WHOLE = """window.digitMorph?.morph && digitMorph.keep && digitMorph.explore && digitMorph.compared
     && digitMorph.explained && document.querySelector(".dusk").textContent
     && ["source", "target"].every((side) => digitMorph.pads[side] && digitMorph.uploads?.[side])
-    && ["#swap", "#morph", "#random", "#countdown", "#another", "#options > button",
-        "#type-source input", "#type-target input", "#via input"].every((part) => document.querySelector(part))
+    && ["#swap", "#morph", "#random", "#countdown", "#another", "#type-source input", "#type-target input",
+        "#via input", "#options > button"].every((part) => document.querySelector(part))
     && document.querySelector(".strip").naturalWidth && document.querySelector(".film video").videoWidth"""
 
 
@@ -21,7 +21,7 @@ def whole(page: Any) -> Any:
 
 
 def held(page: Any, act: Callable[[], Any]) -> Any:
-    """Do something that asks the server; returns the request's route, and the server waits for its `continue_`."""
+    """Do something that asks the server; returns the question's route, which waits for its `continue_`."""
     first: list[Any] = []
     page.route("**/queue/join*", lambda route: route.continue_() if first else first.append(route))
     with page.expect_request("**/queue/join*"):
