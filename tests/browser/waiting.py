@@ -26,4 +26,6 @@ def held(page: Any, act: Callable[[], Any]) -> Any:
     page.route("**/queue/join*", lambda route: route.continue_() if first else first.append(route))
     with page.expect_request("**/queue/join*"):
         act()
+    while not first:  # a request is told of before its route is
+        page.wait_for_timeout(10)
     return first[0]
