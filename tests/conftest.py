@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import made_up
@@ -43,6 +43,17 @@ def sketches() -> Path:
 def pictures() -> data.Pictures:
     """Made-up digits, 28x28."""
     return made_up.digits(600)
+
+
+@pytest.fixture(scope="session")
+def stack(pictures: data.Pictures) -> Callable[..., torch.Tensor]:
+    """stack("32"): a number of the made-up digits, (2, 1, 28, 28)."""
+    x = data.as_floats(pictures.images)
+
+    def number(text: str, seed: int = 0) -> torch.Tensor:
+        return torch.stack([x[10 * ((i + 3 * seed) % 30) + int(digit)] for i, digit in enumerate(text)])
+
+    return number
 
 
 @pytest.fixture(scope="session")

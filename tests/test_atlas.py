@@ -86,7 +86,7 @@ def test_an_atlas_is_decoded_at_its_axes_and_read(flat: VAE) -> None:
 
 def test_a_trail_is_where_each_place_of_each_frame_lies(flat: VAE) -> None:
     left, right = PICTURES.images[:3, 0].float() / 255, PICTURES.images[3:6, 0].float() / 255
-    lines = atlas.trails(flat, torch.cat([left, right], dim=2))
+    lines = atlas.trails(flat, torch.stack([left, right], dim=1))
     assert lines.shape == (2, 3, 2)
     torch.testing.assert_close(lines[1], flat.encode(right[:, None])[0])
 

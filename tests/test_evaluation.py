@@ -1,5 +1,6 @@
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import made_up
@@ -9,10 +10,19 @@ from torch import Tensor
 
 from vae import __main__, evaluation, weights
 from vae.classifier import Classifier, ClassifierConfig
+from vae.data import Pictures, as_floats
 from vae.errors import WeightsError
-from vae.evaluation import Extent, active_units, decode_mflop, importance_weighted, methods_of
+from vae.evaluation import (
+    Extent,
+    active_units,
+    decode_mflop,
+    importance_weighted,
+    methods_of,
+    model_figures,
+)
 from vae.model import VAE, VAEConfig, build
-from vae.report import MODEL_COLUMNS, PATH_COLUMNS, table
+from vae.report import MODEL_COLUMNS, PATH_COLUMNS, refined_note, table
+from vae.scoreboard import Reals
 
 FEW = Extent(images=30, binarised=4, importance=20, samples=30, reals=60, pairs=5, seeds=2)
 
@@ -143,6 +153,22 @@ def test_the_command_prints_what_it_writes(
 def test_a_missing_model_is_named_before_anything_is_counted(data_dir: Path, judge: Classifier) -> None:
     with pytest.raises(WeightsError, match="no weights at nowhere"):
         evaluation.evaluate(["nowhere"], data_dir, judge=judge)
+
+
+def test_a_refining_model_is_shown_without_refining_too(
+    small: VAE, judge: Classifier, pictures: Pictures
+) -> None:
+    refining = VAE(replace(small.config, refinements=2))
+    refining.load_state_dict(small.state_dict())
+    reals = Reals.of(judge, as_floats(pictures.images[:60]))
+    with_it, without = (
+        model_figures("x", model.eval(), pictures[:20], judge, reals, FEW) for model in (refining, small)
+    )
+    assert with_it["mse"] < without["mse"] and with_it["nelbo"] != without["nelbo"]
+    for name in ("nelbo", "reconstruction", "kl", "mse"):
+        assert with_it[f"unrefined_{name}"] == pytest.approx(without[name])
+    assert "unrefined_nelbo" not in without
+    assert f"The encoder alone: {without['nelbo']:.2f} = " in refined_note(with_it)
 
 
 def test_paths_of_a_single_model_are_all_scored(small: VAE) -> None:

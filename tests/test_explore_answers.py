@@ -11,7 +11,7 @@ from test_levels import unpacked
 
 from vae import atlas, weights
 from vae.model import VAE
-from vae.request import MorphRequest
+from vae.request import MorphRequest, read_side
 from vae.ui import explore, recipe
 
 
@@ -47,12 +47,16 @@ def test_points_of_other_weights_are_said_and_the_map_is_there(monkeypatch: pyte
     assert made["points"] == [] and "other weights" in made["note"]
 
 
-def test_a_morphs_trail_has_a_line_a_place(small: VAE) -> None:
+def test_a_morphs_trail_has_a_line_for_each_place_that_both_numbers_have(small: VAE) -> None:
     text = recipe.pack(MorphRequest("32", "41", steps=6))
     lines = asked({"ask": "trail", "recipe": text}, small)["lines"]
     assert torch.tensor(lines).shape == (2, 6, 2)
     longer = recipe.pack(MorphRequest("3", "41", steps=240))
-    assert asked({"ask": "trail", "recipe": longer}, small)["lines"] == []
+    lines = torch.tensor(asked({"ask": "trail", "recipe": longer}, small)["lines"])
+    assert lines.shape == (1, explore.TRAIL, 2)
+    single = recipe.pack(MorphRequest(read_side("3").pictures, read_side("41").pictures[1:], steps=240))
+    alone = torch.tensor(asked({"ask": "trail", "recipe": single}, small)["lines"])
+    torch.testing.assert_close(lines[0, -1], alone[0, -1], atol=0.01, rtol=0)  # the 1 stands alone in both
 
 
 def test_a_sheet_of_strips_starts_where_the_digit_is_and_goes_where_it_is_told(small: VAE) -> None:

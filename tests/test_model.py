@@ -1,5 +1,6 @@
 import json
 import math
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -17,6 +18,7 @@ from vae.model import (
     reconstruction_nats,
     sample_posterior,
 )
+from vae.weights import load
 
 
 def noise(*shape: int, seed: int = 0) -> Tensor:
@@ -167,3 +169,61 @@ def test_tiny_reads_14_pixels_cut_at_128() -> None:
 def test_other_models_read_grey_as_it_is() -> None:
     x = noise(2, 1, 28, 28).sigmoid()
     assert torch.equal(build("mlp").prepare(x), x)
+
+
+def energy(model: VAE, x: Tensor, z: Tensor) -> Tensor:
+    """-log p(x, z) in nats, but for a constant."""
+    return reconstruction_nats(model.decode_logits(z), x) + 0.5 * z.square().sum(1)
+
+
+def test_refining_comes_nearer_and_never_further(small: VAE, stack: Callable[[str], Tensor]) -> None:
+    x = stack("0123456789")
+    mu, logvar = small.encode(x)
+    assert (energy(small, x, small.refined(x, mu, logvar, steps=3)) <= energy(small, x, mu)).all()
+    off = mu + noise(*mu.shape)
+    assert (energy(small, x, small.refined(x, off, logvar, steps=3)) < energy(small, x, off) - 1).all()
+    assert torch.equal(small.refined(x, mu, logvar, steps=0), mu)
+
+
+def test_the_flagship_refines_what_its_encoder_says(flagship: VAE, stack: Callable[[str], Tensor]) -> None:
+    x = stack("0123456789")
+    with torch.inference_mode():
+        z, logvar = flagship.encode(x)
+        mu, same = flagship.encoder(x).chunk(2, dim=1)
+    assert torch.equal(logvar, same)
+    assert torch.equal(z, flagship.refined(x, mu, logvar, steps=flagship.config.refinements))
+
+
+@pytest.mark.parametrize("kind", ["black", "noise", "inverted", "empty", "far off"])
+def test_no_picture_leads_the_refining_astray(
+    kind: str, flagship: VAE, stack: Callable[[str], Tensor]
+) -> None:
+    x = stack("0123456789")
+    x = {
+        "black": torch.ones_like(x), "noise": noise(*x.shape).sigmoid(), "inverted": 1 - x,
+        "empty": torch.zeros_like(x), "far off": x.roll(9, 3),
+    }[kind]  # fmt: skip
+    mu, logvar = flagship.encoder(x).chunk(2, dim=1)
+    for steps in (1, 2, 3):
+        assert (
+            energy(flagship, x, flagship.refined(x, mu, logvar, steps=steps)) < energy(flagship, x, mu)
+        ).all()
+
+
+def test_in_training_the_gradient_passes_straight_through_to_the_encoder() -> None:
+    model, plain = build("mlp", refinements=2), build("mlp")
+    plain.load_state_dict(model.state_dict())
+    x, to = noise(4, 1, 28, 28).sigmoid(), noise(4, 20, seed=1)
+    for one in (model, plain):
+        (one.train().encode(x)[0] * to).sum().backward()
+    assert not torch.equal(model.encode(x)[0], plain.encode(x)[0])
+    assert model.decoder.training and model.decoder[0][0].weight.grad is None
+    for a, b in zip(model.encoder.parameters(), plain.encoder.parameters(), strict=True):
+        assert torch.equal(a.grad, b.grad)
+
+
+def test_a_model_made_in_inference_mode_refines_too() -> None:
+    with torch.inference_mode():
+        model = load()
+        x = noise(2, 1, 28, 28).sigmoid()
+        assert model.encode(x)[0].isfinite().all() and build("flagship").eval().encode(x)[0].isfinite().all()

@@ -6,28 +6,25 @@ import pytest
 import torch
 from torch import Tensor
 
-from vae import data, morph, morph_sequence
+from vae import morph, morph_sequence
 from vae import paths as curves
-from vae.data import as_floats
 from vae.digits import bank_of
 from vae.errors import BadRequest
-from vae.model import VAE, build, reconstruction_nats
-from vae.morph import curve_between, endpoints, handwritten, ink_toll, put, refined, residual_weight
+from vae.model import VAE, build
+from vae.morph import (
+    apart,
+    curve_between,
+    endpoints,
+    handwritten,
+    ink_toll,
+    put,
+    residual_weight,
+    standing,
+)
 
 module = importlib.import_module("vae.morph")  # `vae.morph` is the function
 PATHS = ["linear", "slerp", "handwritten", "auto"]
 SPEEDS = ["raw", "constant", "eased"]
-
-
-@pytest.fixture(scope="module")
-def stack(pictures: data.Pictures):
-    """stack("32"): a number of the made-up digits, (2, 1, 28, 28)."""
-    x = as_floats(pictures.images)
-
-    def number(text: str, seed: int = 0) -> Tensor:
-        return torch.stack([x[10 * ((i + 3 * seed) % 30) + int(digit)] for i, digit in enumerate(text)])
-
-    return number
 
 
 def other(preset: str) -> VAE:
@@ -196,18 +193,6 @@ def test_known_digits_are_not_read(small: VAE, stack, monkeypatch: pytest.Monkey
     assert b.labels.tolist() == [7, 7]
 
 
-def test_refining_comes_nearer_and_never_further(small: VAE, stack) -> None:
-    x = stack("0123456789")
-    mu, logvar = small.encode(x)
-    noisy = mu + torch.randn(mu.shape, generator=torch.Generator().manual_seed(0))
-
-    def loss(z: Tensor) -> Tensor:
-        return reconstruction_nats(small.decode_logits(z), x) + 0.5 * z.square().sum(1)
-
-    assert (loss(refined(small, x, mu, logvar)) <= loss(mu)).all()
-    assert (loss(refined(small, x, noisy, logvar)) < loss(noisy) - 1).all()
-
-
 def test_a_handwritten_path_goes_by_its_own_two_classes(small: VAE, stack, monkeypatch) -> None:
     seen: list[int] = []
     real = module.class_graph
@@ -248,6 +233,35 @@ def test_ink_beyond_the_two_ends_has_a_toll() -> None:
 def test_the_residual_fades_within_its_span() -> None:
     weight = residual_weight(torch.tensor([0.0, 0.1, 0.2, 1.0]))
     assert weight.tolist() == pytest.approx([1, 0.5, 0, 0])
+
+
+def test_digits_stand_in_the_middle_and_make_room() -> None:
+    time = torch.linspace(0, 1, 11)
+    left, share = standing(1, 3, 3, time)
+    assert left[0].tolist() == [0, 1, 1] and left[-1].tolist() == [0, 1, 2]
+    assert share[0].tolist() == [0, 0, 1] and share[-1].tolist() == [1, 1, 1]
+    back, unshare = standing(3, 1, 3, time)
+    torch.testing.assert_close(back, left.flip(0))
+    torch.testing.assert_close(unshare, share.flip(0), atol=1e-6, rtol=0)
+    still, all_of_it = standing(2, 2, 3, time)
+    assert still.tolist() == [[0.5, 1.5]] * 11 and bool((all_of_it == 1).all())
+
+
+def test_digits_are_taken_apart_as_they_were_put(stack) -> None:
+    pictures = stack("128")[:, 0]
+    pictures[:, :, :4] = pictures[:, :, -4:] = 0  # as read: ink keeps off the edges
+    left, share = standing(1, 3, 3, torch.linspace(0, 1, 5))
+    canvas = torch.zeros(5, 28, 84)
+    for k in range(3):
+        put(canvas, pictures[k].expand(5, -1, -1) * (share[:, k] > 0)[:, None, None], left[:, k] * 28)
+    digits = apart(canvas, left, share)
+    assert digits.shape == (5, 3, 28, 28)
+    assert not digits[0, :2].any()  # not written yet, though the third stands where the second will
+    torch.testing.assert_close(digits[0, 2], pictures[2])
+    torch.testing.assert_close(digits[-1], pictures)
+    torch.testing.assert_close(
+        digits.sum((1, 3)), canvas.sum(2), atol=1e-4, rtol=0
+    )  # no ink twice, none lost
 
 
 def test_put_lays_pictures_anywhere() -> None:

@@ -62,7 +62,11 @@ def test_drawn_digits_and_numbers_of_other_lengths_are_compared() -> None:
     drawn = recipe.settled(MorphRequest(read_side("7").pictures, "12"))
     made = compare.answer(recipe.pack(drawn))
     assert made["places"] == 2 and len(made["read"]) == 3
-    assert all(panel["ribbon"] == [] for panel in made["panels"])  # the places move
+    assert all(len(panel["ribbon"]) == made["frames"] for panel in made["panels"])
+    ribbons = {panel["key"]: panel["ribbon"] for panel in made["panels"]}
+    for key in ("crossfade", "flagship"):  # whose ends are the digits as they were read
+        first, last = ribbons[key][0], ribbons[key][-1]
+        assert first[0] == 7 and first[1] > 0.8 and last[0] in (1, 2) and last[1] > 0.8
 
 
 def test_typed_numbers_are_computed_once_and_drawings_are_not_kept() -> None:

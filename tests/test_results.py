@@ -43,6 +43,18 @@ def test_a_table_escapes_aligns_and_dashes() -> None:
     assert '<th scope="col" class="text">model</th><th scope="col">latents</th>' in made
 
 
+def test_headings_and_rows_are_in_plain_words() -> None:
+    assert scoreboard.called("mlp: linear, raw") == "Classic VAE, straight"
+    assert scoreboard.called("flagship: handwritten") == "Flagship, by handwriting"
+    assert scoreboard.called("tiny") == "Tiny VAE"
+    assert scoreboard.called("real digits") == "Real digits"
+    made = scoreboard.path_table(results.evaluation())
+    assert "linear, raw" not in made and "Flagship, by handwriting" in made
+    assert "precision<small>lie among real digits; more is better</small></th>" in made
+    columns = {column.key for column in (*report.PATH_COLUMNS, *report.MODEL_COLUMNS)}
+    assert {*scoreboard.PATHS_SAID, *scoreboard.MODELS_SAID} <= columns
+
+
 def test_addresses_are_links() -> None:
     column = report.PUBLISHED_COLUMNS[-1]
     made = scoreboard.cell("Burda, https://arxiv.org/abs/1509.00519; more", column)

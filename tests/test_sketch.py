@@ -9,7 +9,8 @@ import torch
 from PIL import Image, ImageDraw, ImageFilter
 
 from vae.errors import BadRequest, EmptyDrawing, UnreadablePicture
-from vae.sketch import as_mnist, ink, open_image, read_digits
+from vae.picture import ink, open_image
+from vae.sketch import as_mnist, read_digits
 
 ONE = [[(0.5, 0), (0.5, 1)]]
 SEVEN = [[(0.1, 0), (0.8, 0), (0.3, 1)]]

@@ -103,12 +103,10 @@ def atlas(model: VAE, reader: Classifier, points: Tensor | None = None, cells: i
 
 
 @torch.inference_mode()
-def trails(model: VAE, frames: Tensor) -> Tensor:
-    """Where the frames of a morph lie on the map: `(T, S, S * places)` in [0, 1] -> `(places, T, 2)`."""
+def trails(model: VAE, digits: Tensor) -> Tensor:
+    """Where the digits of a morph's frames lie on the map: `(T, N, S, S)` in [0, 1] -> `(N, T, 2)`."""
     flat(model)
-    size = frames.shape[1]
-    cells = frames.unflatten(2, (-1, size)).permute(2, 0, 1, 3)  # (places, T, S, S)
-    return torch.stack([model.encode(model.prepare(cell[:, None]))[0] for cell in cells])
+    return torch.stack([model.encode(model.prepare(cell[:, None]))[0] for cell in digits.transpose(0, 1)])
 
 
 def flat(model: VAE) -> None:

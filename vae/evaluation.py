@@ -17,7 +17,7 @@ import os
 import statistics
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -167,7 +167,23 @@ def model_figures(
             model, binary, y[: extent.binarised] if y is not None else None, k=extent.importance
         )
         row |= {"elbo": elbo, "iw": iw}
+    if config.refinements:
+        plain = unrefined(model)
+        reconstruction, kl = elbo_terms(plain, test)
+        row |= {
+            "unrefined_nelbo": reconstruction + kl,
+            "unrefined_reconstruction": reconstruction,
+            "unrefined_kl": kl,
+            "unrefined_mse": float((decode(plain, encode(plain, x, y), y) - x).square().mean()),
+        }
     return row
+
+
+def unrefined(model: VAE) -> VAE:
+    """The same model with its encoder's word as the posterior, taken as it is."""
+    plain = VAE(replace(model.config, refinements=0))
+    plain.load_state_dict(model.state_dict())
+    return plain.eval()
 
 
 def importance_weighted(

@@ -53,6 +53,7 @@ LINEUP = (
     Entry("flagship-straight", "Flagship, straight", "flagship"),
     Entry("flagship", "Flagship, by handwriting", "flagship", "handwritten"),
 )  # from no model at all to the one that visitors get
+TITLES = {entry.preset: entry.name.split(",")[0] for entry in LINEUP if entry.preset}
 
 
 class Panel(NamedTuple):

@@ -18,6 +18,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+REFINE_RATE = 0.2  # of a step of refinement
+REFINE_REACH = 1.5  # standard deviations of the posterior that a step may go at most
 CERTAIN = -30.0  # the logvar of a model without noise: exp(-15) of standard deviation, 0 in float32 sums
 
 
@@ -41,6 +43,7 @@ class VAEConfig:
     activation: Literal["relu", "tanh", "silu"] = "relu"
     classes: int = 0  # > 0: the class is given beside the input (conditional VAE)
     variational: bool = True  # False: a plain autoencoder, no noise and no KL
+    refinements: int = 0  # gradient steps from the encoder's mean towards the posterior's mode
     binarised: bool = False  # pictures are cut at 128 of 255 before they are read
 
     def __post_init__(self) -> None:
@@ -74,7 +77,7 @@ PRESETS = {
         VAEConfig("cvae", classes=10),
         VAEConfig(
             "flagship", "residual", latent_dim=32, widths=(32, 56, 32, 8), hidden=512, blocks=(0, 2, 1, 1),
-            activation="silu",
+            activation="silu", refinements=2,
         ),
     )
 }  # fmt: skip
@@ -191,6 +194,7 @@ class VAE(nn.Module):
     cannot do without them.
     """
 
+    @torch.inference_mode(False)  # refining goes back through the weights, whatever mode they were made in
     def __init__(self, config: VAEConfig) -> None:
         super().__init__()
         self.config = config
@@ -202,12 +206,42 @@ class VAE(nn.Module):
     def encode(self, x: Tensor, y: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Pictures -> mean and log variance of the posterior, `(B, D)` each.
 
-        A plain autoencoder gives a constant, very negative `logvar`: no noise.
+        A plain autoencoder gives a constant, very negative `logvar`: no noise. With `config.refinements` the
+        mean is the encoder's, refined: a semi-amortised posterior.
         """
-        if self.config.architecture == "dense":
-            x = self._with_class(x.flatten(1), y)
-        mu, logvar = self.encoder(x).chunk(2, dim=1)
-        return mu, logvar if self.config.variational else torch.full_like(logvar, CERTAIN)
+        dense = self.config.architecture == "dense"
+        mu, logvar = self.encoder(self._with_class(x.flatten(1), y) if dense else x).chunk(2, dim=1)
+        if not self.config.variational:
+            return mu, torch.full_like(logvar, CERTAIN)
+        if self.config.refinements:
+            mu = self.refined(x, mu, logvar, y, steps=self.config.refinements)
+        return mu, logvar
+
+    def refined(
+        self, x: Tensor, mu: Tensor, logvar: Tensor, y: Tensor | None = None, *, steps: int
+    ) -> Tensor:
+        """Means `(B, D)` nearer to the mode of p(z | x): a few steps down the energy -log p(x, z).
+
+        Each is scaled by the posterior's own variance, which stands for the inverse curvature, so it is close
+        to Newton's (Amari, Natural gradient works efficiently in learning, 1998), and is held to
+        `REFINE_REACH` standard deviations, so that no picture, however strange, is led astray. This closes
+        part of the amortisation gap of Cremer et al. 2018, https://arxiv.org/abs/1801.03558. In training the
+        gradient passes straight through to the encoder (Kim et al., Semi-amortized variational autoencoders,
+        2018, https://arxiv.org/abs/1802.02550, let it through the steps as well).
+        """
+        training = self.decoder.training
+        if training:  # the norms take their running figures, as they do afterwards
+            self.decoder.eval()
+        with torch.inference_mode(False), torch.enable_grad():
+            x, z, sigma = x.detach().clone(), mu.detach().clone(), (0.5 * logvar.detach()).exp()
+            for _ in range(steps):
+                z.requires_grad_()
+                energy = reconstruction_nats(self.decode_logits(z, y), x) + 0.5 * z.square().sum(1)
+                step = REFINE_RATE * sigma * torch.autograd.grad(energy.sum(), z)[0]  # in sigmas
+                reach = (REFINE_REACH / step.norm(dim=1, keepdim=True)).clamp(max=1)
+                z = z.detach() - sigma * reach * step
+        self.decoder.train(training)
+        return mu + (z - mu).detach()
 
     def decode_logits(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         """Latents `(B, D)` -> pixel logits `(B, C, S, S)`."""

@@ -19,15 +19,14 @@ from vae import paths
 from vae.classifier import load_classifier
 from vae.digits import Bank, bank_of, class_graph, crossings_between
 from vae.errors import BadRequest
-from vae.model import VAE, reconstruction_nats
+from vae.model import VAE
 from vae.pen import written
 
 PathName = Literal["auto", "linear", "slerp", "handwritten"]
 Speed = Literal["raw", "constant", "eased"]
 
 SIDE = 28
-REFINE_STEPS = 3
-REFINE_RATE = 0.3
+REFINE_STEPS = 3  # of an endpoint, those of the model itself included
 RESIDUAL_SPAN = 0.2  # share of the path at each end over which the residual fades
 MAKING_ROOM = 0.65  # share of a leg in which digits step aside, or are written, for a number of other length
 INK_SLACK = 0.07  # share by which a path's digits may have less or more ink than its ends, free of toll
@@ -92,9 +91,7 @@ def morph_sequence(
     legs: list[Tensor] = []
     for a, b in pairwise(ends):
         leg = _Leg(model, a, b, path, places)
-        time = torch.linspace(0, 1, steps)
-        if speed == "eased":
-            time = paths.ease(time)
+        time = clock(steps, speed)
         alpha = time if speed == "raw" else paths.even_steps(leg.morphing, time)
         frames = leg.frames(alpha, time)
         legs.append(frames if not legs else frames[1:])
@@ -102,6 +99,43 @@ def morph_sequence(
             legs[-1] = torch.cat([legs[-1], frames[-1:].expand(hold, -1, -1)])
     first = legs[0][:1].expand(hold, -1, -1)
     return torch.cat([first, *legs])
+
+
+def clock(steps: int, speed: Speed) -> Tensor:
+    """The share of its time at which each frame of a leg is: `(steps,)`, from 0 to 1."""
+    time = torch.linspace(0, 1, steps)
+    return paths.ease(time) if speed == "eased" else time
+
+
+def standing(here: int, there: int, places: int, time: Tensor) -> tuple[Tensor, Tensor]:
+    """Where the digits stand while a number of `here` digits turns into one of `there`, in a picture of
+    `places`, at `time` `(T,)`; both `(T, N)`, left to right, N being the wider number's: the left edge of
+    each, in places, and the share of it that is written.
+
+    Numbers are aligned at their right ends. What both have moves; what only one has stands still, and is
+    written after the others stepped aside, or unwritten before they come into the middle.
+    """
+    shared, extra, grows = min(here, there), abs(here - there), there > here
+    early, late = (time / MAKING_ROOM).clamp(0, 1), (1 - (1 - time) / MAKING_ROOM).clamp(0, 1)
+    moved, share = paths.ease(early if grows else late), late if grows else 1 - early
+    first = (places - here) / 2 + max(0, here - there)  # where the first shared digit stands in the source
+    last = (places - there) / 2 + max(0, there - here)  # and in the target
+    moving, still = first + (last - first) * moved, torch.full_like(moved, last if grows else first)
+    left = [still + k for k in range(-extra, 0)] + [moving + k for k in range(shared)]
+    return torch.stack(left, 1), torch.stack([share] * extra + [torch.ones_like(time)] * shared, 1)
+
+
+def apart(frames: Tensor, left: Tensor, share: Tensor) -> Tensor:
+    """The digits of composed frames `(T, S, S * places)`, each on its own, as `standing` has them:
+    `(T, N, S, S)`. Where two come close, ink belongs to the one whose middle is nearer; of a digit that is
+    not written yet there is nothing."""
+    middles = (left + 0.5) * SIDE
+    column = torch.arange(frames.shape[2]) + 0.5
+    distance = (column - middles[..., None]).abs().where(share[..., None] > 0, torch.inf)  # (T, N, W)
+    nearest = distance == distance.amin(1, keepdim=True)
+    own = frames[:, None] * (nearest & (share[..., None] > 0))[:, :, None]
+    index = (left * SIDE).round().long()[..., None] + torch.arange(SIDE)  # (T, N, S)
+    return own.gather(3, index[:, :, None].expand(-1, -1, frames.shape[1], -1))
 
 
 class Journey(NamedTuple):
@@ -146,9 +180,9 @@ def endpoints(
     given = y if model.config.classes else None
     seen = model.prepare(x)
     with torch.inference_mode():
-        mu, logvar = model.encode(seen, given)
-    z = refined(model, seen, mu.clone(), logvar.clone(), given) if refine else mu
-    with torch.inference_mode():
+        z, logvar = model.encode(seen, given)
+        if refine:
+            z = model.refined(seen, z, logvar, given, steps=max(0, REFINE_STEPS - model.config.refinements))
         residual = (x - drawn(model, z, given))[:, 0] if refine else torch.zeros_like(x[:, 0])
     split = zip(x[:, 0].split(sizes), z.split(sizes), residual.split(sizes), y.split(sizes), strict=True)
     return [Endpoints(*parts) for parts in split]
@@ -158,30 +192,6 @@ def classes(x: Tensor) -> Tensor:
     """What the reader takes each digit `(N, 1, 28, 28)` for: `(N,)`."""
     with torch.inference_mode():
         return load_classifier("reader")(x).argmax(1)
-
-
-def refined(model: VAE, x: Tensor, mu: Tensor, logvar: Tensor, y: Tensor | None = None) -> Tensor:
-    """Latents `(N, D)` nearer to the mode of p(z | x) than the encoder's means: a few gradient steps.
-
-    The step is scaled by the posterior's own variance, which stands for the inverse curvature, so it
-    is close to Newton's (Amari, Natural gradient works efficiently in learning, 1998); the prior term
-    is kept. The best latent of each digit along the way is taken. This closes part of the
-    amortisation gap of Cremer et al. 2018, https://arxiv.org/abs/1801.03558.
-    """
-    z, best, least = mu, mu, torch.full((len(mu),), torch.inf)
-    scale = REFINE_RATE * logvar.exp()
-    for step in range(REFINE_STEPS + 1):
-        last = step == REFINE_STEPS  # only looked at
-        z = z.detach().requires_grad_(not last)
-        with torch.set_grad_enabled(not last):
-            loss = reconstruction_nats(model.decode_logits(z, y), x) + 0.5 * z.square().sum(1)
-            gradient = None if last else torch.autograd.grad(loss.sum(), z)[0]
-        better = loss.detach() < least
-        best = torch.where(better[:, None], z.detach(), best)
-        least = torch.minimum(least, loss.detach())
-        if gradient is not None:
-            z = z.detach() - scale * gradient
-    return best
 
 
 def drawn(model: VAE, z: Tensor, y: Tensor | None = None) -> Tensor:
@@ -223,19 +233,14 @@ class _Leg:
     @torch.inference_mode()
     def frames(self, alpha: Tensor, time: Tensor) -> Tensor:
         """Composed pictures `(T, 28, 28 * places)` at `alpha` and `time`, both `(T,)`."""
-        a, b, i, j = self.a, self.b, self.i, self.j
-        early, late = (time / MAKING_ROOM).clamp(0, 1), (1 - (1 - time) / MAKING_ROOM).clamp(0, 1)
-        # What is shared steps aside before new places are written, and into the middle after old ones went.
-        moved, shown = paths.ease(late if i else early), late if j else 1 - early
-        pictures = [written(picture, shown) for picture in (*a.pictures[:i], *b.pictures[:j])]
+        a, b = self.a, self.b
+        left, share = standing(len(a.z), len(b.z), self.places, time)
+        alone = (*a.pictures[: self.i], *b.pictures[: self.j])
+        pictures = [written(picture, share[:, k]) for k, picture in enumerate(alone)]
         pictures += self.morphing(alpha).unbind(1)
-        first = (self.places - len(a.z)) / 2 + i  # where the first shared place stands in the source
-        last = (self.places - len(b.z)) / 2 + j  # and in the target
         canvas = alpha.new_zeros(len(alpha), SIDE, SIDE * self.places)
-        for slot, picture in enumerate(pictures, start=-i - j):
-            moving = first + (last - first) * moved
-            place = moving if slot >= 0 else torch.full_like(moved, first if i else last)
-            put(canvas, picture, (place + slot) * SIDE)
+        for k, picture in enumerate(pictures):
+            put(canvas, picture, left[:, k] * SIDE)
         return canvas
 
 

@@ -74,6 +74,7 @@ def save(model: VAE, path: Path, training: dict[str, Any] | None = None) -> None
     write_tensors(path, dict(model.state_dict()), metadata)
 
 
+@torch.inference_mode(False)
 def load(source: Source = None) -> VAE:
     """A trained model in eval mode, on the CPU.
 

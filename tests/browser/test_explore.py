@@ -122,6 +122,27 @@ def test_clicking_two_places_plays_a_morph_between_them(explored: Callable[..., 
     assert way.get_attribute("aria-valuenow") == "100" and "reads as 1" in way.get_attribute("aria-valuetext")
 
 
+@pytest.mark.parametrize("phone", [False, True], ids=["wide", "phone"])
+def test_two_places_become_the_morph_on_the_stage(explored: Callable[..., Any], phone: bool) -> None:
+    page = explored(phone=phone)
+    before = page.evaluate("digitMorph.morph.recipe")
+    tap = page.touchscreen.tap if phone else page.mouse.click
+    tap(*place(page, 0.97, 0.3))
+    assert page.is_disabled(".onward")  # one place is no way
+    tap(*place(page, 0.05, 0.95))
+    page.click(".onward")
+    page.wait_for_function("(before) => digitMorph.morph.recipe !== before", arg=before)
+    assert page.inner_text("#player .name") == "0 becomes 1"
+    assert page.get_attribute("nav.tabs a[aria-current]", "href") == "#upload"
+    assert page.locator("#upload-source .shots img, #upload-target .shots img").count() == 2
+    assert page.evaluate("document.activeElement.id") == "morph"
+    page.wait_for_function("document.querySelector('.film video').currentTime > 0")
+    stage = page.locator(".film").bounding_box()
+    assert stage["y"] >= 0 and stage["y"] + stage["height"] <= page.viewport_size["height"]
+    page.click("nav.tabs a[href='#explore']")  # and its way lies on the map
+    page.wait_for_function("digitMorph.explore.chart.trails[0]?.names.join() === '0,1'")
+
+
 def test_two_places_are_marked_by_keyboard(explored: Callable[..., Any]) -> None:
     page = explored()
     page.locator("#explore .chart").focus()
@@ -156,6 +177,29 @@ def test_layers_come_and_go_and_one_digit_stands_alone(explored: Callable[..., A
     assert page.get_attribute(".classes button >> nth=4", "aria-pressed") == "true"
     pictures.add(seen(page, ".land"))
     assert len(pictures) == 4
+
+
+def test_on_a_phone_the_map_has_fewer_digits_and_points_that_do_not_hide_them(
+    explored: Callable[..., Any],
+) -> None:
+    page = explored(phone=True)
+    digits, points, last = page.evaluate(
+        """() => {
+            const { chart } = digitMorph.explore;
+            const pen = chart.sheet.getContext("2d");
+            const drawn = [];
+            pen.drawImage = (picture, x, y, side) => drawn.push(side / devicePixelRatio);
+            pen.arc = () => drawn.push("point");
+            chart.paint();
+            delete pen.drawImage;
+            delete pen.arc;
+            drawn.shift(); // the wash
+            const digits = drawn.filter((what) => what !== "point");
+            return [digits, drawn.length - digits.length, drawn.at(-1)];
+        }"""
+    )
+    assert len(digits) == 64 and min(digits) > 38
+    assert 200 < points < 400 and last != "point"
 
 
 def test_the_visitors_last_morph_lies_on_the_map(explored: Callable[..., Any]) -> None:

@@ -138,9 +138,9 @@ def test_a_countdown_goes_by_way_of_the_others(open_page: Open) -> None:
     assert numbers(morph) == [str(n) for n in range(10, -1, -1)]
     assert page.input_value("#via input") == "9 8 7 6 5 4 3 2 1"
     seen = [found[0] for found in morph["ribbon"][-1] if found]
-    assert seen[0] == 9
+    assert seen[0] == 0  # of the ten
     assert set(seen) == set(range(10))
-    assert None in morph["ribbon"][-1]  # where the ten becomes a nine, digits move
+    assert morph["ribbon"][0][0][0] == 1 and morph["ribbon"][0][-1] is None  # its one goes, and nothing comes
     assert_playing(page)
     back = after(page, lambda: page.click("#swap"))
     assert numbers(back) == [str(n) for n in range(11)]

@@ -12,15 +12,15 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from vae import video
-from vae.classifier import load_classifier, probabilities
-from vae.lineup import LINEUP, Entry, Panel, classes_of, labelled_grid, line_up, rebuilt, shipped
-from vae.morph import SIDE
+from vae.lineup import LINEUP, TITLES, Entry, Panel, classes_of, labelled_grid, line_up, rebuilt, shipped
+from vae.morph import SIDE, apart, standing
 from vae.request import MorphRequest, one_of, read_side
 from vae.results import curves, evaluation, row_of
 from vae.ui import outputs, recipe, scoreboard
 from vae.ui.endpoints import declare
 from vae.ui.film import packed
 from vae.ui.player import ink_bytes
+from vae.ui.ribbon import seen
 from vae.ui.theme import static
 from vae.ui.words import plain_errors, sentence
 
@@ -42,7 +42,6 @@ PLAUSIBLE = {
     "flagship-straight": "flagship: linear",
     "flagship": "flagship: handwritten",
 }  # the scoreboard's rows
-TITLES = {entry.preset: entry.name.split(",")[0] for entry in LINEUP if entry.preset}
 FILES = ("mp4", "gif")
 FILE_STEPS, FILE_FPS, FILE_HOLD = 40, 20, 0.6
 
@@ -145,14 +144,14 @@ def compared(request: MorphRequest) -> dict[str, Any]:
     frames = torch.stack([panel.frames for panel in panels])
     digits = torch.cat([end.pictures for end in ends])
     labels = [label for end in ends for label in classes_of(end)]
-    equal = len(ends[0].digits) == len(ends[1].digits)
+    counts = len(source.digits), len(target.digits)
     return {
         "title": " becomes ".join(end.number for end in ends),
         "film": packed(frames),
         "frames": frames.shape[1],
         "places": frames.shape[3] // SIDE,
         "panels": [
-            {"key": panel.entry.key, "ribbon": ribbon(panel) if equal else []} for panel in panels
+            {"key": panel.entry.key, "ribbon": ribbon(panel, *counts)} for panel in panels
         ],
         "read": [ink_bytes(digit) for digit in digits],
         "rebuilt": {
@@ -162,16 +161,24 @@ def compared(request: MorphRequest) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def ribbon(panel: Panel) -> list[list[float]]:
+def ribbon(panel: Panel, source: int, target: int) -> list[list[float]]:
     """For each frame, the digit that the reader sees and how sure it is; of several places, the one it is
-    least sure of."""
-    places = panel.frames.shape[2] // SIDE
-    cells = panel.frames.unflatten(2, (places, SIDE)).permute(0, 2, 1, 3).reshape(-1, 1, SIDE, SIDE)
-    with torch.inference_mode():
-        sure, digit = probabilities(load_classifier("reader"), cells).max(1)
-    least, which = sure.view(-1, places).min(1)
-    seen = digit.view(-1, places).gather(1, which[:, None])[:, 0]
-    return [[int(d), round(float(p), 2)] for d, p in zip(seen, least, strict=True)]
+    least sure of. `source` and `target` are how many digits the two numbers have.
+
+    In a crossfade nothing moves: up to its middle, digits are where the first number has them.
+    """
+    frames, places = panel.frames, panel.frames.shape[2] // SIDE
+    time = torch.linspace(0, 1, len(frames))
+    if panel.entry.preset is None:
+        cut = len(frames) // 2
+        parts = [(frames[:cut], time[:cut], source, source), (frames[cut:], time[cut:], target, target)]
+    else:
+        parts = [(frames, time, source, target)]
+    lines = []
+    for part, times, here, there in parts:
+        digits = apart(part, *standing(here, there, places, times))
+        lines += [[found for found in frame if found] for frame in zip(*seen(digits), strict=True)]
+    return [min(frame, key=lambda found: found[1], default=[0, 0.0]) for frame in lines]
 
 
 def whole(picture: Tensor) -> Tensor:

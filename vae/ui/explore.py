@@ -25,7 +25,8 @@ from vae.ui.bench import PRIVATE, plain
 from vae.ui.draw import drawing
 from vae.ui.explore_endpoints import explore_endpoints
 from vae.ui.levels import packed
-from vae.ui.player import ink_bytes, reader
+from vae.ui.player import ink_bytes
+from vae.ui.ribbon import parted, reader
 from vae.ui.theme import static
 from vae.ui.words import sentence
 
@@ -93,16 +94,14 @@ def map_wish(wish: dict[str, Any], model: VAE | None) -> dict[str, Any]:
 
 
 def trail_wish(wish: dict[str, Any], model: VAE | None) -> dict[str, Any]:
-    """{"recipe"} -> the way of that morph over the map, a line a place: `lines[place][frame]` = [x, y].
-
-    None where a place is not one digit all the way, as in numbers of different lengths.
-    """
+    """{"recipe"} -> the way of that morph over the map, a line for each place that all its numbers have:
+    `lines[place][frame]` = [x, y]."""
     request = recipe.unpack(wish.get("recipe"))
     request = replace(request, steps=min(request.steps, TRAIL), hold=0.0, formats=())
     result = produce(request, model)
-    if len({len(reading.digits) for reading in result.readings}) > 1:
-        return {"lines": []}
-    return {"lines": rounded(atlas.trails(loaded(FLAT), result.frames))}
+    shared = min(len(reading.digits) for reading in result.readings)
+    digits = torch.cat([part[:, -shared:] for _, part in parted(result.frames, result)])
+    return {"lines": rounded(atlas.trails(loaded(FLAT), digits))}
 
 
 def sheet_wish(wish: dict[str, Any], model: VAE | None) -> dict[str, Any]:

@@ -7,10 +7,8 @@ the server, any copy of the program can have answered, and it plays for as long 
 from __future__ import annotations
 
 import base64
-import functools
 import io
 from dataclasses import replace
-from itertools import pairwise
 from typing import Any
 
 import gradio as gr
@@ -20,10 +18,10 @@ from PIL import Image
 from torch import Tensor
 
 from vae import render
-from vae.classifier import Classifier, load_classifier, probabilities
 from vae.model import VAE
 from vae.request import MorphRequest, MorphResult, Reading, produce
 from vae.ui import recipe
+from vae.ui.ribbon import ribbon
 from vae.ui.theme import static
 
 UNKNOWN = 0.5  # below this certainty, a picture looks like nothing the reader knows
@@ -94,48 +92,6 @@ def strip(frames: Tensor, style: str) -> str:
     file = io.BytesIO()
     Image.fromarray(np.concatenate(list(pictures), 1)).save(file, "PNG")
     return "data:image/png;base64," + encoded(file.getvalue())
-
-
-def ribbon(frames: Tensor, result: MorphResult) -> list[list[list[float] | None]]:
-    """For each place and frame, the digit the reader sees and how sure it is; units are the last row.
-
-    None where a place is empty, and where numbers of different lengths meet: there the digits move, so no
-    part of the picture is one of them.
-    """
-    places = frames.shape[2] // 28
-    rows: list[list[list[float] | None]] = [[None] * len(frames) for _ in range(places)]
-    for leg, count in legs(result):
-        if not count:
-            continue
-        left = (places - count) * 14  # a shorter number stands in the middle
-        part = frames[leg.start : leg.stop, :, left : left + 28 * count]
-        cells = part.unflatten(2, (count, 28)).permute(2, 0, 1, 3).reshape(-1, 1, 28, 28)
-        with torch.inference_mode():
-            sure, digit = probabilities(reader(), cells).max(1)
-        seen = [[int(d), round(p, 2)] for d, p in zip(digit.tolist(), sure.tolist(), strict=True)]
-        for place in range(count):
-            rows[places - count + place][leg.start : leg.stop] = seen[
-                place * len(leg) : (place + 1) * len(leg)
-            ]
-    return [row for row in rows if any(row)]
-
-
-def legs(result: MorphResult) -> list[tuple[range, int]]:
-    """The frames from each number to the next, without the first and last hold, and how many places both
-    have; 0 where they differ. Every frame is in one leg."""
-    request, found, start = result.request, [], 0
-    hold = round(request.hold * request.fps)
-    for k, (a, b) in enumerate(pairwise(result.readings)):
-        last = k == len(result.readings) - 2
-        stop = start + request.steps - 1 + (1 if last else hold)
-        found.append((range(start, stop), len(a.digits) if len(a.digits) == len(b.digits) else 0))
-        start = stop
-    return found
-
-
-@functools.cache
-def reader() -> Classifier:
-    return load_classifier("reader")
 
 
 def ink_bytes(picture: Tensor) -> str:

@@ -8,12 +8,35 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
+from vae.lineup import TITLES
 from vae.report import MODEL_COLUMNS, PATH_COLUMNS, PUBLISHED_COLUMNS, Column
 from vae.results import Epoch
 
 MODELS_SHOWN = ("model", "latents", "parameters", "nelbo", "reconstruction", "kl", "elbo", "iw", "mse",
                 "frechet", "decode_ms")  # fmt: skip
 PATHS_SHOWN = ("frames", "precision", "unsure", "third", "frechet", "ink", "motion", "variation", "endpoint")
+PATHS_SAID = {
+    "precision": "lie among real digits; more is better",
+    "unsure": "read unsurely; fewer is better",
+    "third": "read as neither end; fewer is better",
+    "frechet": "distance from real digits; less is better",
+    "ink": "below 1, thinner than the ends",
+    "motion": "how far the picture travels",
+    "variation": "how uneven its steps are; less is better",
+    "endpoint": "off from the two digits; less is better",
+}
+MODELS_SAID = {
+    "latents": "numbers that a digit becomes",
+    "nelbo": "how unexpected a new digit is; less is better",
+    "reconstruction": "the part of its picture",
+    "kl": "the part of its code",
+    "elbo": "the same in black and white",
+    "iw": "the same, measured more closely",
+    "mse": "off from the digit; less is better",
+    "frechet": "made-up digits from real ones; less is better",
+    "decode_ms": "time to draw 120 digits",
+}
+WAYS = {"linear": "straight", "slerp": "spherical", "handwritten": "by handwriting"}
 BEST = {"model": "flagship", "frames": "flagship: handwritten"}  # rows that are set off
 
 LINK = re.compile(r"https://([^\s;,]+)")
@@ -23,9 +46,15 @@ LEFT, RIGHT, TOP, BOTTOM = 40, 8, 8, 24
 OVERSHOOT = 1.55  # times the lowest loss, at which a chart is cut: the first epochs would flatten the rest
 
 
-def table(rows: Sequence[dict[str, Any]], columns: Sequence[Column], caption: str) -> str:
-    """A table that scrolls inside itself; what is missing or None is a dash."""
-    head = "".join(f'<th scope="col"{side(column)}>{escape(column.heading)}</th>' for column in columns)
+def table(
+    rows: Sequence[dict[str, Any]],
+    columns: Sequence[Column],
+    caption: str,
+    said: dict[str, str] | None = None,
+) -> str:
+    """A table that scrolls inside itself; what is missing or None is a dash. `said` has plain words for
+    headings, by the column's key."""
+    head = "".join(heading(column, (said or {}).get(column.key, "")) for column in columns)
     body = "".join(table_row(row, columns) for row in rows)
     return (
         f'<div class="scroll" role="region" tabindex="0" aria-label="{escape(caption)}">'
@@ -34,12 +63,26 @@ def table(rows: Sequence[dict[str, Any]], columns: Sequence[Column], caption: st
     )
 
 
+def heading(column: Column, said: str) -> str:
+    words = f"<small>{escape(said)}</small>" if said else ""
+    return f'<th scope="col"{side(column)}>{escape(column.heading)}{words}</th>'
+
+
 def table_row(row: dict[str, Any], columns: Sequence[Column]) -> str:
     first, *others = columns
     name = str(row.get(first.key, ""))
     cells = "".join(f"<td{side(column)}>{cell(row.get(column.key), column)}</td>" for column in others)
     best = ' class="best"' if BEST.get(first.key) == name else ""
-    return f'<tr{best}><th scope="row">{cell(name, first)}</th>{cells}</tr>'
+    return f'<tr{best}><th scope="row">{cell(called(name), first)}</th>{cells}</tr>'
+
+
+def called(name: str) -> str:
+    """The plain name of a row: of a model, or of its path ("mlp: linear, raw")."""
+    preset, _, path = name.partition(": ")
+    if preset not in TITLES:
+        return name[:1].upper() + name[1:]
+    way = WAYS.get(path.split(",")[0], path)
+    return f"{TITLES[preset]}, {way}" if way else TITLES[preset]
 
 
 def cell(value: Any, column: Column) -> str:
@@ -65,14 +108,11 @@ def path_table(found: dict[str, Any]) -> str:
         return missing()
     note = (
         f"{made['seeds']} x {made['pairs']} pairs of {made['split']} digits, 60 frames; the middle half, in "
-        "the eyes of a classifier that nothing was trained against. <b>Precision</b>: frames that lie among "
-        "real digits; their own row shows what can be had. <b>Confidence &lt; 0.7</b>: frames it is unsure "
-        "of. <b>Third digit</b>: frames taken for neither end. <b>Fréchet</b>: distance from real digits. "
-        "<b>Ink</b>: below 1, the strokes are thinner than those of the ends. <b>Motion</b>: how far the "
-        "picture travels."
+        "the eyes of a classifier that nothing was trained against. The row of real digits shows what can be "
+        "had. The smaller models are not refined, nor paced; the flagship is, on every path."
     )
     shown = picked(PATH_COLUMNS, PATHS_SHOWN)
-    return table(found["paths"], shown, "The frames in between") + f'<p class="note">{note}</p>'
+    return table(found["paths"], shown, "The frames in between", PATHS_SAID) + f'<p class="note">{note}</p>'
 
 
 def model_table(found: dict[str, Any]) -> str:
@@ -81,14 +121,14 @@ def model_table(found: dict[str, Any]) -> str:
     if not found["models"] or not made:
         return missing()
     note = (
-        f"Nats a picture, lower is better. Grey NELBO: {made['images']:,} test pictures; <b>ELBO</b> and "
-        f"<b>IW</b> (importance-weighted, k = {made['importance']:,}): {made['binarised']:,} of them in "
-        "black and white. The autoencoder has no likelihood; <code>tiny</code> has 196 pixels, not 784, and "
-        "<code>cvae</code> is told the class, so their nats stand apart. Published figures are of black and "
-        "white digits."
+        f"NELBO, its parts, ELBO and IW are nats a picture. Grey NELBO: {made['images']:,} test pictures; "
+        f"<b>ELBO</b> and <b>IW</b> (importance-weighted, k = {made['importance']:,}): {made['binarised']:,} "
+        "of them in black and white. The autoencoder has no likelihood; the tiny VAE has 196 pixels, not "
+        "784, and the conditional one is told the class, so their nats stand apart. Published figures are of "
+        "black and white digits."
     )
     return (
-        table(found["models"], picked(MODEL_COLUMNS, MODELS_SHOWN), "The models on the test set")
+        table(found["models"], picked(MODEL_COLUMNS, MODELS_SHOWN), "The models on the test set", MODELS_SAID)
         + f'<p class="note">{note}</p>'
         + table(found["published"], PUBLISHED_COLUMNS, "Published, for comparison")
     )

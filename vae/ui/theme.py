@@ -14,7 +14,7 @@ from gradio.themes.utils.colors import Color
 STATIC = Path(__file__).parent / "static"
 SCRIPTS = (
     "page.js", "strokes.js", "pad.js", "upload.js", "player.js", "film.js", "compare.js", "how.js",
-    "crisp.js", "map.js", "strips.js", "explore.js",
+    "crisp.js", "land.js", "way.js", "map.js", "strips.js", "explore.js",
 )  # fmt: skip
 STYLES = ("page.css", "parts.css", "fields.css", "compare.css", "how.css", "explore.css")
 

@@ -55,7 +55,6 @@
 
   /* How sure the reader is, as a hill over the frames, and of a single place the digit that it sees. */
   function hill(box, ribbon, places) {
-    box.classList.toggle("unread", !ribbon.length);
     const last = Math.max(1, ribbon.length - 1);
     const svg = box.querySelector("svg");
     svg.setAttribute("viewBox", `0 0 ${last} 1`);

@@ -34,6 +34,7 @@
     const chart = new digitMorph.Chart(element);
     const strips = new digitMorph.Strips(element, ask);
     const tens = Object.fromEntries([...element.querySelectorAll("[data-ten]")].map((canvas) => [canvas.dataset.ten, new Ten(canvas)]));
+    find(".onward").addEventListener("click", () => digitMorph.bring(chart.pictures()));
     const seed = () => Math.floor(Math.random() * 2 ** 31);
     const any = () => Math.floor(10 * Math.random());
 

@@ -44,9 +44,10 @@
         const [x, y] = made.path[frame];
         dot.setAttribute("d", `M${x} ${-y}h0`);
         const alpha = made.alpha[frame].toFixed(2);
-        find(".alpha").textContent = `α = ${alpha}`;
-        find(".live").textContent = `The straight line would now be at ${(1 - made.alpha[frame]).toFixed(2)} z₁ + ${alpha} z₂.`;
-        clock.slider.setAttribute("aria-valuetext", `alpha ${alpha}`);
+        const along = `${Math.round(100 * made.alpha[frame])}%`;
+        find(".alpha").textContent = along;
+        find(".live").textContent = `Now α = ${alpha}, and the straight line would be at ${(1 - made.alpha[frame]).toFixed(2)} z₁ + ${alpha} z₂.`;
+        clock.slider.setAttribute("aria-valuetext", `${along} of the way`);
       },
     });
 

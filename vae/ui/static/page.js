@@ -20,6 +20,11 @@ const digitMorph = (window.digitMorph = { pads: {}, player: null, keep: null, mo
     }
   }
 
+  function go(tab) {
+    history.pushState(null, "", location.pathname + location.search + "#" + tab);
+    open(tab);
+  }
+
   const known = (hash) => TABS.includes(hash.slice(1));
   const recipe = () => (location.hash.startsWith("#m=") ? location.hash.slice(3) : "");
 
@@ -36,8 +41,7 @@ const digitMorph = (window.digitMorph = { pads: {}, player: null, keep: null, mo
       const link = event.target.closest("a");
       if (!link) return;
       event.preventDefault(); // the page's <base> would make it another address
-      history.pushState(null, "", location.pathname + location.search + link.hash);
-      open(link.hash.slice(1));
+      go(link.hash.slice(1));
     });
     window.addEventListener("popstate", follow);
     element.querySelector(".dusk").addEventListener("click", () => dress(!isNight(), true));
@@ -115,6 +119,16 @@ const digitMorph = (window.digitMorph = { pads: {}, player: null, keep: null, mo
     busy(!idle);
     document.querySelector(".fault").textContent = "";
     return [idle ? "idle" : root.dataset.tab, ...drawings, ...rest];
+  };
+
+  /* Two pictures from another tab become the morph on the stage, as if they had been chosen under Upload. */
+  digitMorph.bring = (pictures) => {
+    const { source, target } = digitMorph.uploads;
+    [source, target].forEach((side, i) => side.set([pictures[i]]));
+    go("upload");
+    const morph = document.querySelector("#morph");
+    morph.focus({ preventScroll: true }); // the button that was pressed is out of sight now
+    morph.click();
   };
 
   digitMorph.swapped = ([source, target, via]) => {
