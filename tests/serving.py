@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
+import random
 import socket
 import subprocess
 import time
-import urllib.error
 import urllib.request
+from typing import Any
+
+from gradio_client import Client
 
 
 def free_port() -> int:
-    """A port of loopback that nobody listens on."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
+    """A port of loopback that nobody listens on, and that is given to no outgoing connection while the
+    server starts: systems take those from above 32768."""
+    for port in random.SystemRandom().sample(range(20_000, 30_000), 100):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise OSError("a hundred ports are taken")
 
 
 def await_health(server: subprocess.Popen[bytes], url: str, seconds: float = 300) -> None:
@@ -24,6 +32,11 @@ def await_health(server: subprocess.Popen[bytes], url: str, seconds: float = 300
         try:
             with urllib.request.urlopen(url, timeout=10):
                 return
-        except (urllib.error.URLError, OSError):
+        except (OSError, http.client.HTTPException):
             time.sleep(0.2)
     raise TimeoutError(f"{url} did not answer")
+
+
+def client_of(url: str, **more: Any) -> Client:
+    """A client that waits for a busy machine; by itself it gives most requests five seconds."""
+    return Client(url, verbose=False, httpx_kwargs={"timeout": 120}, **more)

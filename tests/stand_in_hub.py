@@ -53,7 +53,7 @@ class StandIn:
         self.repos: dict[str, Repo] = {}
         self.objects: dict[str, bytes] = {}  # of LFS, by sha256
         self.asked: list[tuple[str, str]] = []
-        self.authorized: list[bool] = []  # whether each of `asked` came with the token
+        self.authorized: list[tuple[str, bool]] = []  # each path, and whether it came with the token
         self.fault: Callable[[Handler], bool] = lambda request: False
 
     def __enter__(self) -> Self:
@@ -98,7 +98,7 @@ class Handler(BaseHTTPRequestHandler):
         self.authorized = self.headers.get("Authorization") == f"Bearer {TOKEN}"
         if not self.path.startswith("/api/agent"):  # asked once, in some surroundings, for statistics
             self.hub.asked.append((self.command, self.path))
-            self.hub.authorized.append(self.authorized)
+            self.hub.authorized.append((self.path, self.authorized))
         self.body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         if self.hub.fault(self):
             return None

@@ -13,6 +13,7 @@ import gradio_client.exceptions
 import pytest
 from gradio_client import Client, handle_file
 from PIL import Image, ImageDraw
+from serving import client_of
 
 Drawings = tuple[Path, Path]
 
@@ -24,7 +25,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def client(address: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
-    client = Client(address, verbose=False, download_files=tmp_path_factory.mktemp("files"))
+    client = client_of(address, download_files=tmp_path_factory.mktemp("files"))
     yield client
     client.close()
 
@@ -192,7 +193,7 @@ def test_a_request_after_a_wrong_one_works(client: Client) -> None:
 
 def test_two_clients_at_once_get_their_own(address: str, tmp_path: Path) -> None:
     def ask(pair: tuple[str, str]) -> list[str]:
-        with_files = Client(address, verbose=False, download_files=tmp_path)
+        with_files = client_of(address, download_files=tmp_path)
         read = [with_files.predict(*pair, steps=3, size=64, api_name="/morph_numbers")[1] for _ in range(3)]
         with_files.close()
         return [r["source"]["number"] + r["target"]["number"] for r in read]

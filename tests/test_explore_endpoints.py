@@ -10,6 +10,7 @@ import gradio_client.exceptions
 import pytest
 from gradio_client import Client, handle_file
 from PIL import Image, ImageDraw
+from serving import client_of
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # gradio_client's own
@@ -19,7 +20,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def client(address: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
-    client = Client(address, verbose=False, download_files=tmp_path_factory.mktemp("files"))
+    client = client_of(address, download_files=tmp_path_factory.mktemp("files"))
     yield client
     client.close()
 

@@ -19,8 +19,9 @@ import gradio as gr
 import httpx
 import numpy as np
 import pytest
-from gradio_client import Client, handle_file
+from gradio_client import handle_file
 from PIL import Image
+from serving import client_of, free_port
 from starlette.requests import ClientDisconnect
 
 from vae.ui import guard
@@ -74,9 +75,7 @@ class Server:
     def __init__(self) -> None:
         self.ready = False
         self.demo = build_demo()
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        port = free_port()
         guard.launch(
             self.demo,
             host="127.0.0.1",
@@ -86,7 +85,7 @@ class Server:
             quiet=True,
         )
         self.url = f"http://127.0.0.1:{port}"
-        self.http = httpx.Client(base_url=self.url, timeout=30)
+        self.http = httpx.Client(base_url=self.url, timeout=120)
 
     def close(self) -> None:
         self.http.close()
@@ -125,7 +124,7 @@ def test_drawing_and_picture_go_through(server: Server, tmp_path: Path) -> None:
     drawing, picture = tmp_path / "drawing.png", tmp_path / "picture.png"
     Image.fromarray(np.where(np.eye(280, dtype=bool), 0, WHITE).astype(np.uint8)).save(drawing)
     Image.fromarray(np.zeros((20, 30, 3), np.uint8)).save(picture)
-    client = Client(server.url, verbose=False)
+    client = client_of(server.url)
     pad = {"background": None, "layers": [], "composite": handle_file(str(drawing))}
     assert client.predict(pad, handle_file(str(picture)), api_name="/ink") == f"{280 * 255} (20, 30, 3)"
     client.close()
@@ -322,7 +321,7 @@ def test_a_request_is_logged_without_its_data(server: Server, caplog: pytest.Log
 
     # A line is written after the last byte was sent: it may be a moment behind its answer, and one of
     # an earlier test's requests may still come.
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not expected <= told() and time.monotonic() < deadline:
         time.sleep(0.01)
     assert expected <= told()
@@ -460,7 +459,7 @@ def test_an_upload_given_up_is_swept(server: Server) -> None:
     part = '--b\r\nContent-Disposition: form-data; name="files"; filename="a"\r\n\r\nhalf a picture'
 
     def until(happened: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while not (done := happened()) and time.monotonic() < deadline:
             time.sleep(0.01)
         assert done
@@ -476,14 +475,15 @@ def test_an_upload_given_up_is_swept(server: Server) -> None:
 def test_sweeping_goes_on_until_it_is_stopped(tmp_path: Path) -> None:
     threads = set(threading.enumerate())
     stop = guard.sweep_regularly(tmp_path, 600, every_seconds=0.01)
-    (sweeper,) = set(threading.enumerate()) - threads
+    begun = set(threading.enumerate()) - threads
+    (sweeper,) = (thread for thread in begun if thread.name == "sweeper")
     for name in ("tmpfirst", "tmpsecond"):
         path = age(tmp_path / name, 700)
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while path.exists() and time.monotonic() < deadline:
             time.sleep(0.01)
         assert not path.exists()
     stop()
-    sweeper.join(10)
+    sweeper.join(60)
     assert not sweeper.is_alive()
     assert sweeper.daemon

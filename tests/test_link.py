@@ -12,8 +12,7 @@ import gradio_client.exceptions
 import httpx
 import pytest
 from gradio import networking
-from gradio_client import Client
-from serving import free_port
+from serving import client_of, free_port
 
 import app
 from vae.ui import guard
@@ -60,15 +59,15 @@ def test_a_password_is_asked_for_and_opens(serve: Callable[..., tuple[str, str]]
     ):
         for headers in ({}, {"authorization": "Basic " + base64.b64encode(b"ada:guess").decode()},
                         {"authorization": "Bearer ada:enigma"}):  # fmt: skip
-            answer = httpx.get(url + path, headers=headers)
+            answer = httpx.get(url + path, headers=headers, timeout=60)
             assert answer.status_code == 401 and answer.headers["www-authenticate"].startswith("Basic ")
             assert answer.json()["detail"] == "This page asks for a user name and a password."
-    assert httpx.get(f"{url}/", headers=KEY).status_code == 200
-    assert httpx.get(f"{url}/healthz").status_code == 200
-    assert httpx.get(f"{url}/login", headers=KEY).status_code == 404
+    assert httpx.get(f"{url}/", headers=KEY, timeout=60).status_code == 200
+    assert httpx.get(f"{url}/healthz", timeout=60).status_code == 200
+    assert httpx.get(f"{url}/login", headers=KEY, timeout=60).status_code == 404
     with pytest.raises(gradio_client.exceptions.AuthenticationError, match="credentials"):
-        Client(url, verbose=False)
-    client = Client(url, verbose=False, headers=KEY)
+        client_of(url)
+    client = client_of(url, headers=KEY)
     assert client.predict(3, api_name="/double") == 6
     client.close()
 
@@ -94,7 +93,7 @@ def test_without_a_tunnel_the_local_page_goes_on(
     lines = said.strip().splitlines()
     assert lines[0] == f"Running on {url}/" and len(lines) == 2
     assert lines[1].startswith("There is no public link: ") and lines[1].endswith("the local page goes on.")
-    assert httpx.get(url).status_code == 200
+    assert httpx.get(url, timeout=60).status_code == 200
 
 
 @pytest.mark.parametrize("auth", ["ada", "ada:", ":enigma"])

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from waiting import whole
 
 playwright = pytest.importorskip("playwright.sync_api")
 
@@ -31,7 +32,7 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture
 def open_page(browser: Any, address: str) -> Iterator[Callable[..., Any]]:
-    """`open_page(fragment="", phone=False, dark=False, ...)` -> the page, with its opening morph there.
+    """`open_page(fragment="", phone=False, dark=False, ...)` -> the whole page, its opening morph playing.
 
     After the test, everything that went wrong in it fails the test: an error of a script, or a request to
     another host.
@@ -54,8 +55,7 @@ def open_page(browser: Any, address: str) -> Iterator[Callable[..., Any]]:
         page = context.new_page()
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.goto(address + fragment)
-        page.wait_for_function("window.digitMorph?.morph && document.querySelector('.film video').videoWidth")
-        return page
+        return whole(page)
 
     yield opened
     for context in contexts:

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from test_page import after
+from waiting import held
 
 pytestmark = pytest.mark.browser
 
@@ -113,6 +115,25 @@ def test_it_follows_the_visitors_last_morph(open_page: Open) -> None:
         "(({width, height}) => [width, height])(document.querySelector('.entry canvas'))"
     )
     assert width == pytest.approx(2 * height, abs=2)
+
+
+def test_a_later_morph_is_shown_though_an_answer_was_on_its_way(open_page: Open) -> None:
+    page = opened(open_page)
+
+    def compare() -> None:
+        page.click("nav.tabs a[href$='#compare']")
+
+    def morph(number: str) -> None:
+        page.click("nav.tabs a[href$='#type']")
+        page.fill("#type-source input", number)
+        after(page, lambda: page.click("#morph"))
+
+    morph("5")
+    first = held(page, compare)
+    morph("6")
+    compare()
+    first.continue_()
+    page.wait_for_function("document.querySelector('.compare .name').textContent === '6 becomes 41'")
 
 
 def test_without_motion_it_waits_in_the_middle(open_page: Open) -> None:

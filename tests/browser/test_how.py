@@ -102,6 +102,13 @@ def test_of_a_longer_number_each_digit_can_be_taken_apart(open_page: Open) -> No
     page.click(".choice button >> nth=1")
     page.wait_for_function("document.querySelector('.how .second').textContent === 'your 1'")
     assert page.locator(".choice [aria-pressed=true]").inner_text() == "2 → 1"
+    page.click("nav.tabs a[href$='#type']")
+    page.fill("#type-target input", "57")
+    after(page, lambda: page.click("#morph"))
+    page.click("nav.tabs a[href$='#how']")
+    page.wait_for_function("document.querySelector('.how .second').textContent === 'your 5'")
+    page.click(".choice button >> nth=1")
+    page.wait_for_function("document.querySelector('.how .second').textContent === 'your 7'")
 
 
 def test_the_ink_follows_the_light(open_page: Open) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from PIL import Image, ImageDraw
+from waiting import whole
 
 pytestmark = pytest.mark.browser
 
@@ -281,7 +282,7 @@ def test_a_drawing_outlives_a_reload(open_page: Open) -> None:
     page = open_page()
     draw(page, "source", SEVEN)
     page.reload()
-    page.wait_for_function("window.digitMorph?.pads.source")
+    whole(page)
     assert strokes(page, "source") == 1 and strokes(page, "target") == 0
 
 
@@ -352,7 +353,7 @@ def test_day_and_night(open_page: Open) -> None:
     page.click(".dusk")
     assert page.evaluate(background) != night
     page.reload()
-    page.wait_for_function("window.digitMorph?.morph")
+    whole(page)
     assert page.evaluate(background) != night  # the choice is remembered
 
 

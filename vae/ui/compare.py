@@ -56,7 +56,7 @@ def compare() -> None:
     )
     made = page.compare(
         answer, page, page, js="() => digitMorph.morph.recipe", api_visibility="private",
-        concurrency_id="morph", show_progress="hidden",
+        concurrency_id="morph", show_progress="hidden", trigger_mode="multiple",
     )  # fmt: skip
     made.success(None, [page], None, js="(made) => digitMorph.compared(made)", api_visibility="private")
     made.failure(None, None, None, js="() => digitMorph.compared(null)", api_visibility="private")

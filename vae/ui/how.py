@@ -38,7 +38,7 @@ def how(model: VAE | None) -> None:
 
     made = page.explain(
         answer, page, page, js="() => digitMorph.explanation()", api_visibility="private",
-        concurrency_id="morph", show_progress="hidden",
+        concurrency_id="morph", show_progress="hidden", trigger_mode="multiple",
     )  # fmt: skip
     made.success(None, [page], None, js="(made) => digitMorph.explained(made)", api_visibility="private")
     made.failure(None, None, None, js="() => digitMorph.explained(null)", api_visibility="private")

@@ -139,36 +139,44 @@
   };
 
   /* A tab that the server fills from the visitor's last morph: asked when the tab is open and the morph is
-     another than the one it shows. `trigger` makes Gradio call `wish()`; the answer comes to `answered`. */
+     another than the one it shows. `ask` makes Gradio ask the server; the answer comes to `answered`. One
+     question at a time: what changes meanwhile is asked for after the answer. */
   digitMorph.Sight = class {
     constructor(tab, element, ask, show) {
-      Object.assign(this, { tab, element, ask, show, wanted: null, extra: "" });
+      Object.assign(this, { tab, element, ask, show, wanted: null, asking: false, extra: "" });
       this.fault = element.querySelector(".amiss");
-      for (const name of ["tab", "morph"]) document.documentElement.addEventListener(name, () => this.look());
+      document.documentElement.addEventListener("tab", () => this.look());
+      document.documentElement.addEventListener("morph", () => this.look(""));
       const wait = () => (digitMorph.morph ? this.look() : requestAnimationFrame(wait));
       wait();
     }
 
     look(extra = this.extra) {
       this.extra = extra; // what else the answer depends on
-      const morph = digitMorph.morph;
-      if (!morph || document.documentElement.dataset.tab !== this.tab) return;
-      const key = morph.recipe + "/" + extra;
-      if (this.wanted === key) return;
-      this.wanted = key;
+      if (!digitMorph.morph || document.documentElement.dataset.tab !== this.tab) return;
+      if (this.asking || this.wanted === this.key) return;
+      this.wanted = this.key;
+      this.asking = true;
       clearTimeout(this.waiting);
       this.waiting = setTimeout(() => this.element.setAttribute("data-busy", ""), 250);
       this.fault.textContent = "";
       this.ask();
     }
 
+    get key() {
+      return digitMorph.morph.recipe + "/" + this.extra;
+    }
+
     async answered(made) {
+      this.asking = false;
       clearTimeout(this.waiting);
       this.element.removeAttribute("data-busy");
-      if (!made || made.error) {
-        this.wanted = null; // coming back to the tab asks again
-        this.fault.textContent = made?.error ?? "That did not work. Please open this tab again in a moment.";
-      } else await this.show(made);
+      const late = this.wanted !== this.key;
+      const failed = !made || made.error;
+      if (late || failed) this.wanted = null; // coming back to the tab asks again
+      if (failed) this.fault.textContent = made?.error ?? "That did not work. Please open this tab again in a moment.";
+      else if (late) this.look();
+      else await this.show(made);
     }
   };
 })();

@@ -13,16 +13,18 @@
       new MutationObserver(() => this.paint()).observe(document.body, { attributeFilter: ["class"] });
     }
 
-    /* Start from a digit as one hand wrote it. */
+    /* Start from a digit as one hand wrote it. Until its strips are there, those before can be used. */
     async begin(digit, seed) {
-      Object.assign(this, { digit, seed, at: null });
+      clearTimeout(this.typing);
+      Object.assign(this, { digit, seed });
       this.home.disabled = true;
-      await this.refresh();
+      await this.refresh(null);
     }
 
-    async refresh() {
+    /* The strips through a place; null: the digit's own. */
+    async refresh(at = this.at) {
       const wished = (this.wished = {});
-      const made = await this.ask({ ask: "sheet", digit: this.digit, seed: this.seed, at: this.at });
+      const made = await this.ask({ ask: "sheet", digit: this.digit, seed: this.seed, at });
       if (!made) return;
       const sheet = await digitMorph.unpack(made.strips);
       if (wished !== this.wished) return; // moved on meanwhile

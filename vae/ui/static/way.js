@@ -76,10 +76,11 @@
     play() {
       this.playing = true;
       this.again.textContent = "Stop";
-      const start = performance.now();
+      let start = null; // of the first frame, which on a slow device is dated well before now
       const ease = (t) => t * t * (3 - 2 * t);
       const frame = (now) => {
         if (!this.playing) return;
+        start ??= now;
         const passed = (now - start) / PASS;
         const turn = passed % 2;
         if (passed >= PASSES && !this.endless) return this.go(1), this.stop();
