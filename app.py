@@ -29,7 +29,7 @@ import torch
 import vae
 from vae.errors import WeightsError
 from vae.request import loaded
-from vae.ui import guard, outputs
+from vae.ui import outputs, serving
 from vae.ui.bench import bench
 from vae.ui.compare import compare, compare_endpoint
 from vae.ui.endpoints import endpoints
@@ -58,7 +58,7 @@ def build_demo(model: vae.VAE | None = None) -> gr.Blocks:
 
 
 def page_settings() -> dict[str, Any]:
-    """What `launch` needs for the look; `vae.ui.guard` has the rest."""
+    """What `launch` needs for the look; `vae.ui.serving` has the rest."""
     return {"theme": theme(), "head": head(), "favicon_path": STATIC / "favicon.svg", "footer_links": []}
 
 
@@ -109,7 +109,7 @@ def main() -> None:
     except WeightsError as error:
         sys.exit(f"app.py: {error}")
     demo = build_demo(model)  # the very model that typed digits come from, not a second one
-    guard.launch(demo, host=args.host, port=args.port, share=args.share, auth=args.auth, **page_settings())
+    serving.launch(demo, host=args.host, port=args.port, share=args.share, auth=args.auth, **page_settings())
 
 
 if __name__ == "__main__":

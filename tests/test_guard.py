@@ -24,7 +24,7 @@ from PIL import Image
 from serving import client_of, free_port
 from starlette.requests import ClientDisconnect
 
-from vae.ui import guard
+from vae.ui import guard, serving
 
 API = "/gradio_api"
 JSON = {"content-type": "application/json"}
@@ -76,7 +76,7 @@ class Server:
         self.ready = False
         self.demo = build_demo()
         port = free_port()
-        guard.launch(
+        serving.launch(
             self.demo,
             host="127.0.0.1",
             port=port,
@@ -419,13 +419,13 @@ def test_fetched_picture_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
             yield b"x" * self.size
 
     async def fetch() -> int:
-        async with httpx.AsyncClient(transport=guard.BoundedFetch()) as client:
+        async with httpx.AsyncClient(transport=serving.BoundedFetch()) as client:
             return len((await client.get("https://pictures.example/a.png")).content)
 
-    monkeypatch.setattr(guard.safehttpx, "async_validate_url", public)
-    monkeypatch.setattr(guard.safehttpx, "AsyncSecureTransport", answering(guard.MAX_FILE))
+    monkeypatch.setattr(serving.safehttpx, "async_validate_url", public)
+    monkeypatch.setattr(serving.safehttpx, "AsyncSecureTransport", answering(guard.MAX_FILE))
     assert run(fetch()) == guard.MAX_FILE
-    monkeypatch.setattr(guard.safehttpx, "AsyncSecureTransport", answering(guard.MAX_FILE + 1))
+    monkeypatch.setattr(serving.safehttpx, "AsyncSecureTransport", answering(guard.MAX_FILE + 1))
     with pytest.raises(gr.Error, match="larger than 10 MB"):
         run(fetch())
 
@@ -445,10 +445,10 @@ def test_sweep_takes_only_what_is_old_and_matches(tmp_path: Path) -> None:
     (tmp_path / "tmpfolder").mkdir()
     inside = age(tmp_path / "tmpfolder" / "tmpinside", 700)
     (tmp_path / "tmplink").symlink_to(other)
-    assert guard.sweep(tmp_path, 600) == 1
+    assert serving.sweep(tmp_path, 600) == 1
     assert not old.exists()
     assert young.exists() and other.exists() and inside.exists()
-    assert guard.sweep(tmp_path / "missing", 600) == 0
+    assert serving.sweep(tmp_path / "missing", 600) == 0
 
 
 def test_an_upload_given_up_is_swept(server: Server) -> None:
@@ -467,14 +467,14 @@ def test_an_upload_given_up_is_swept(server: Server) -> None:
     with socket.create_connection((address.host, address.port or 80)) as visitor:
         visitor.sendall((head + kind + part).encode())
         until(lambda: any(folder.glob("tmp*")))
-    assert guard.sweep(folder, 600) == 0
-    until(lambda: guard.sweep(folder, -1) > 0)
+    assert serving.sweep(folder, 600) == 0
+    until(lambda: serving.sweep(folder, -1) > 0)
     assert not any(folder.glob("tmp*"))
 
 
 def test_sweeping_goes_on_until_it_is_stopped(tmp_path: Path) -> None:
     threads = set(threading.enumerate())
-    stop = guard.sweep_regularly(tmp_path, 600, every_seconds=0.01)
+    stop = serving.sweep_regularly(tmp_path, 600, every_seconds=0.01)
     begun = set(threading.enumerate()) - threads
     (sweeper,) = (thread for thread in begun if thread.name == "sweeper")
     for name in ("tmpfirst", "tmpsecond"):

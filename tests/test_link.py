@@ -15,7 +15,7 @@ from gradio import networking
 from serving import client_of, free_port
 
 import app
-from vae.ui import guard
+from vae.ui import serving
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::pytest.PytestUnraisableExceptionWarning",
@@ -39,7 +39,7 @@ def serve(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[..., tuple[st
         demos.append(demo)
         port = free_port()
         capsys.readouterr()
-        guard.launch(demo, host="127.0.0.1", port=port, prevent_thread_lock=True, **settings)
+        serving.launch(demo, host="127.0.0.1", port=port, prevent_thread_lock=True, **settings)
         return f"http://127.0.0.1:{port}", capsys.readouterr().out
 
     yield started
