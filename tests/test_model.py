@@ -186,12 +186,14 @@ def test_refining_comes_nearer_and_never_further(small: VAE, stack: Callable[[st
 
 
 def test_the_flagship_refines_what_its_encoder_says(flagship: VAE, stack: Callable[[str], Tensor]) -> None:
+    assert flagship.config == PRESETS["flagship"] and flagship.config.refinements
     x = stack("0123456789")
     with torch.inference_mode():
         z, logvar = flagship.encode(x)
         mu, same = flagship.encoder(x).chunk(2, dim=1)
     assert torch.equal(logvar, same)
     assert torch.equal(z, flagship.refined(x, mu, logvar, steps=flagship.config.refinements))
+    assert (energy(flagship, x, z) < energy(flagship, x, mu)).all()
 
 
 @pytest.mark.parametrize("kind", ["black", "noise", "inverted", "empty", "far off"])

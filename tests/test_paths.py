@@ -93,10 +93,13 @@ def free(graph: paths.Graph) -> np.ndarray:
     return np.zeros(len(graph.nodes))
 
 
-def test_neighbours_are_the_nearest_others() -> None:
+def test_each_is_joined_to_its_nearest_both_ways() -> None:
     graph = paths.neighbourhood(torch.tensor([[0.0, 0], [1, 0], [3, 0], [7, 0]]), neighbours=2)
-    assert graph.end.reshape(4, 2).tolist() == [[1, 2], [0, 2], [1, 0], [2, 1]]
-    assert graph.length.reshape(4, 2).tolist() == [[1, 3], [1, 2], [2, 3], [4, 6]]
+    edges = list(zip(graph.start.tolist(), graph.end.tolist(), graph.cost.tolist(), strict=True))
+    length = {(0, 1): 1, (0, 2): 3, (1, 2): 2, (1, 3): 6, (2, 3): 4}  # 3 is of nobody's nearest two
+    both = {**length, **{(j, i): d for (i, j), d in length.items()}}
+    assert edges == [(i, j, pytest.approx(both[i, j] ** paths.POWER)) for i, j in sorted(both)]
+    assert [edges[first][0] for first in graph.first[:-1]] == [0, 1, 2, 3] and graph.first[-1] == len(edges)
 
 
 def test_the_cheapest_way_takes_the_ring_and_not_the_chord() -> None:

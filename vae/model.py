@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-REFINE_RATE = 0.2  # of a step of refinement
+REFINE_RATE = 0.25  # of a step of refinement
 REFINE_REACH = 1.5  # standard deviations of the posterior that a step may go at most
 CERTAIN = -30.0  # the logvar of a model without noise: exp(-15) of standard deviation, 0 in float32 sums
 
@@ -77,7 +77,7 @@ PRESETS = {
         VAEConfig("cvae", classes=10),
         VAEConfig(
             "flagship", "residual", latent_dim=32, widths=(32, 56, 32, 8), hidden=512, blocks=(0, 2, 1, 1),
-            activation="silu", refinements=2,
+            activation="silu", refinements=4,
         ),
     )
 }  # fmt: skip

@@ -26,7 +26,7 @@ PathName = Literal["auto", "linear", "slerp", "handwritten"]
 Speed = Literal["raw", "constant", "eased"]
 
 SIDE = 28
-REFINE_STEPS = 3  # of an endpoint, those of the model itself included
+REFINE_STEPS = 4  # of an endpoint, those of the model itself included
 RESIDUAL_SPAN = 0.2  # share of the path at each end over which the residual fades
 MAKING_ROOM = 0.65  # share of a leg in which digits step aside, or are written, for a number of other length
 INK_SLACK = 0.07  # share by which a path's digits may have less or more ink than its ends, free of toll

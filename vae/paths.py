@@ -21,7 +21,7 @@ KNOTS = 33  # points of a handwritten path after resampling
 NEIGHBOURS = 12  # of each node in the graph
 POWER = 4.0  # of an edge's length, for its cost
 SMOOTHING = 60.0  # of its knots against their places
-HOLD = 30.0  # of a crossing, against 1 of any other knot
+HOLD = 60.0  # of a crossing, against 1 of any other knot
 
 
 def linear(z0: Tensor, z1: Tensor) -> Curve:
@@ -84,47 +84,56 @@ def arc_length(points: Tensor) -> Tensor:
 
 @dataclass(frozen=True, eq=False)
 class Graph:
-    """Digits that people wrote: `nodes` `(N, D)`, each joined to its nearest others by edges from `start` to
-    `end` of `length`, `(E,)` each."""
+    """Digits that people wrote: `nodes` `(N, D)`, each joined to its nearest others, both ways, by edges
+    from `start` to `end` at a `cost`, `(E,)` each; those of node i are the ones from `first[i]` to
+    `first[i + 1]`, as in a compressed sparse row."""
 
     nodes: Tensor
+    first: np.ndarray
     start: np.ndarray
     end: np.ndarray
-    length: np.ndarray
+    cost: np.ndarray
 
 
 def neighbourhood(nodes: Tensor, neighbours: int = NEIGHBOURS) -> Graph:
-    """The graph that joins each of `nodes` `(N, D)` to its nearest `neighbours`."""
+    """The graph that joins each of `nodes` `(N, D)` to its nearest `neighbours`.
+
+    An edge of length d costs d**POWER, so many short steps between digits that people wrote are cheaper
+    than a leap across empty space.
+    """
+    count = len(nodes)
     distance = torch.cdist(nodes, nodes).fill_diagonal_(torch.inf)
-    near = distance.topk(min(neighbours, len(nodes) - 1), largest=False)
-    start = np.repeat(np.arange(len(nodes)), near.indices.shape[1])
-    return Graph(nodes, start, near.indices.numpy().ravel(), near.values.numpy().ravel())
+    near = distance.topk(min(neighbours, count - 1), largest=False)
+    start = np.repeat(np.arange(count), near.indices.shape[1])
+    cost = near.values.numpy().ravel() ** POWER + 1e-9  # a zero would be no edge
+    edges = csr_array((cost, (start, near.indices.numpy().ravel())), shape=(count, count))
+    edges = csr_array(edges.maximum(edges.T))
+    edges.sort_indices()
+    start = np.repeat(np.arange(count), np.diff(edges.indptr))
+    return Graph(nodes, edges.indptr, start, edges.indices, edges.data)
 
 
 def ways_from(z: Tensor, graph: Graph, toll: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The cheapest way from `z` `(D,)` to every node: what it costs, and the node before (-1: z itself).
 
-    An edge of length d costs d**POWER, so many short steps between digits that people wrote are cheaper
-    than a leap across empty space, and more by the mean `toll` `(N,)` of its ends. The shortest path on a
+    An edge costs more by the mean `toll` `(N,)` of its ends. The shortest path on a
     neighbourhood graph approximates a geodesic of the data's manifold: Tenenbaum, de Silva & Langford,
     Isomap, Science 290, 2000; for the latents of a VAE: Chen et al., 2019,
     https://arxiv.org/abs/1904.03990 ("Fast approximate geodesics for deep generative models").
     """
     count = len(graph.nodes)
-    away = torch.cdist(z[None], graph.nodes)[0]
-    near = away.topk(min(NEIGHBOURS, count), largest=False)
-    doors = near.indices.numpy()
-    start = np.concatenate([graph.start, np.full(len(doors), count)])
-    end = np.concatenate([graph.end, doors])
-    cost = np.concatenate([
-        graph.length**POWER * (1 + (toll[graph.start] + toll[graph.end]) / 2),
-        near.values.numpy() ** POWER * (1 + toll[doors]),
-    ])  # fmt: skip
-    edges = csr_array((cost + 1e-9, (start, end)), shape=(count + 1, count + 1))  # a zero would be no edge
-    total, before = dijkstra(edges, directed=False, indices=count, return_predecessors=True)
+    away = torch.cdist(z[None], graph.nodes)[0].numpy() ** POWER * (1 + toll)
+    doors = np.sort(np.argpartition(away, min(NEIGHBOURS, count) - 1)[:NEIGHBOURS])
+    cost = np.concatenate([graph.cost * (1 + (toll[graph.start] + toll[graph.end]) / 2), away[doors] + 1e-9])
+    end = np.concatenate([graph.end, doors.astype(graph.end.dtype)])
+    first = np.append(
+        graph.first, graph.first.dtype.type(len(end))
+    )  # z is the last node; no edge leads to it
+    edges = csr_array((cost, end, first), shape=(count + 1, count + 1))
+    total, before = dijkstra(edges, indices=count, return_predecessors=True)
     unreached = ~np.isfinite(total[:count])
     before = np.where((before == count) | (before < 0), -1, before)[:count]
-    return np.where(unreached, away.numpy() ** POWER * (1 + toll), total[:count]), before
+    return np.where(unreached, away, total[:count]), before
 
 
 def trace(before: np.ndarray, node: int) -> list[int]:

@@ -72,7 +72,7 @@ RECIPES = {
     "autoencoder": TrainConfig(epochs=15, lr=1e-3),
     "tiny": TrainConfig(epochs=40, lr=1e-3),
     "cvae": TrainConfig(epochs=25, lr=1e-3),
-    "flagship": TrainConfig(epochs=60, lr=3e-3, weight_decay=1e-2, redraw=0.7, binarise=0.2),
+    "flagship": TrainConfig(epochs=91, lr=3e-3, weight_decay=1e-2, redraw=0.7, binarise=0.2),
 }  # fmt: skip
 
 
