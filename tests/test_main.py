@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from vae import MorphRequest, __main__, atlas, produce, weights
+from vae import MorphRequest, __main__, atlas, produce, sums, weights
 from vae.classifier import load_classifier
 from vae.data import as_floats
 from vae.digits import load_bank
@@ -277,6 +277,7 @@ def test_the_map_is_built_with_the_bank(
     (tmp_path / "model.safetensors").write_bytes(small.path.read_bytes())
     flat = build("conv2d", widths=(2, 3), hidden=8)
     weights.save(flat, tmp_path / "conv2d.safetensors")
+    (tmp_path / sums.NAME).write_text("")  # a folder whose files are listed
     __main__.main(
         ["bank", "--weights", str(tmp_path), "--data", str(data_dir), "--graph", "40", "--typed", "20"]
     )
@@ -284,6 +285,9 @@ def test_the_map_is_built_with_the_bank(
     assert scatter is not None
     assert scatter.labels.bincount().tolist() == [2] * 10
     assert "20 test codes" in capsys.readouterr().out
+    files = ("model", "conv2d", "bank", "map")
+    paths = [tmp_path / f"{name}.safetensors" for name in files]
+    assert sums.read(tmp_path) == {path.name: sums.fingerprint(path) for path in paths}
 
 
 def test_another_process_makes_the_same_bytes(tmp_path: Path) -> None:

@@ -145,14 +145,14 @@ def bank_command(args: argparse.Namespace) -> None:
         chosen.append((x[kept], pictures.labels[kept]))
     out = path.with_name("bank.safetensors")
     digits.build_bank(model, reader, *chosen[0], *chosen[1], out)
-    if listed:
-        sums.write(path.parent)
     graph, typed = (labels for _, labels in chosen)
     print(f"{out}: {len(graph)} training and {len(typed)} test codes, {out.stat().st_size / 1024:.0f} KiB")
     if (flat := path.with_name("conv2d.safetensors")).exists():
         points = splits.test[digits.choose(splits.test.labels, args.typed)]
         size = atlas.build_map(weights.load(flat), points, path.with_name("map.safetensors"))
         print(f"{path.with_name('map.safetensors')}: {len(points)} test codes, {size / 1024:.0f} KiB")
+    if listed:
+        sums.write(path.parent)
 
 
 def evaluate_command(args: argparse.Namespace) -> None:
