@@ -15,7 +15,7 @@ of grey NELBO (no GPU was at hand; there, expect minutes):
     --model conv2d        15 epochs   11 minutes   145.04   two latents
     --model autoencoder   15 epochs   18 minutes   134.82   reconstruction alone
     --model tiny          40 epochs   11 minutes    32.64   of 14x14 pixels; held out: 1,000 test images
-    --model flagship      60 epochs   95 minutes    92.42   both cores, other work beside it
+    --model flagship      91 epochs  164 minutes    90.70   both cores, other work beside it
     --model reader        10 epochs    9 minutes   99.56%   right
     --model judge          8 epochs    6 minutes   99.52%   right
 
