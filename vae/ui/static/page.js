@@ -126,7 +126,7 @@ const digitMorph = (window.digitMorph = { pads: {}, player: null, keep: null, mo
   /* Two pictures from another tab become the morph on the stage, as if they had been chosen under Upload. */
   digitMorph.bring = (pictures) => {
     const { source, target } = digitMorph.uploads;
-    [source, target].forEach((side, i) => side.set([pictures[i]]));
+    [source, target].forEach((side, i) => side.set({ pictures: [pictures[i]] }));
     go("upload");
     const morph = document.querySelector("#morph");
     morph.focus({ preventScroll: true }); // the button that was pressed is out of sight now
