@@ -108,8 +108,8 @@ def test_a_picture_for_each_digit_makes_a_number(client: Client, drawings: Drawi
 def test_a_number_may_be_typed_beside_a_picture(client: Client, drawings: Drawings) -> None:
     one, seven = map(handle_file, drawings)
     made = [
-        client.predict(one, None, number=" 41 ", steps=3, size=64, format="zip", api_name="/morph_drawings"),
-        client.predict(None, [one, seven], number="41", steps=3, size=64, api_name="/morph_images"),
+        client.predict(one, number=" 41 ", steps=3, size=64, format="zip", api_name="/morph_drawings"),
+        client.predict(target=[one, seven], number="41", steps=3, size=64, api_name="/morph_images"),
         client.predict(one, None, number="41", hand="test", seed=3, steps=3, size=64, format="zip",
                        api_name="/morph_drawings"),
     ]  # fmt: skip

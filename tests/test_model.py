@@ -190,7 +190,7 @@ def test_the_flagship_refines_what_its_encoder_says(flagship: VAE, stack: Callab
     x = stack("0123456789")
     with torch.inference_mode():
         z, logvar = flagship.encode(x)
-        mu, same = flagship.encoder(x).chunk(2, dim=1)
+        mu, same = flagship.amortised(x)
     assert torch.equal(logvar, same)
     assert torch.equal(z, flagship.refined(x, mu, logvar, steps=flagship.config.refinements))
     assert (energy(flagship, x, z) < energy(flagship, x, mu)).all()
@@ -205,7 +205,7 @@ def test_no_picture_leads_the_refining_astray(
         "black": torch.ones_like(x), "noise": noise(*x.shape).sigmoid(), "inverted": 1 - x,
         "empty": torch.zeros_like(x), "far off": x.roll(9, 3),
     }[kind]  # fmt: skip
-    mu, logvar = flagship.encoder(x).chunk(2, dim=1)
+    mu, logvar = flagship.amortised(x)
     for steps in (1, 2, 3):
         assert (
             energy(flagship, x, flagship.refined(x, mu, logvar, steps=steps)) < energy(flagship, x, mu)

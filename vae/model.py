@@ -206,16 +206,21 @@ class VAE(nn.Module):
     def encode(self, x: Tensor, y: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Pictures -> mean and log variance of the posterior, `(B, D)` each.
 
-        A plain autoencoder gives a constant, very negative `logvar`: no noise. With `config.refinements` the
-        mean is the encoder's, refined: a semi-amortised posterior.
+        With `config.refinements` the encoder's mean is refined: a semi-amortised posterior.
         """
-        dense = self.config.architecture == "dense"
-        mu, logvar = self.encoder(self._with_class(x.flatten(1), y) if dense else x).chunk(2, dim=1)
-        if not self.config.variational:
-            return mu, torch.full_like(logvar, CERTAIN)
+        mu, logvar = self.amortised(x, y)
         if self.config.refinements:
             mu = self.refined(x, mu, logvar, y, steps=self.config.refinements)
         return mu, logvar
+
+    def amortised(self, x: Tensor, y: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """What the encoder alone says of the posterior: mean and log variance, `(B, D)` each.
+
+        Of a plain autoencoder the log variance is a constant, very negative: no noise.
+        """
+        dense = self.config.architecture == "dense"
+        mu, logvar = self.encoder(self._with_class(x.flatten(1), y) if dense else x).chunk(2, dim=1)
+        return mu, logvar if self.config.variational else torch.full_like(logvar, CERTAIN)
 
     def refined(
         self, x: Tensor, mu: Tensor, logvar: Tensor, y: Tensor | None = None, *, steps: int

@@ -180,7 +180,7 @@ def endpoints(
     given = y if model.config.classes else None
     seen = model.prepare(x)
     with torch.inference_mode():
-        z, logvar = model.encode(seen, given)
+        z, logvar = model.encode(seen, given) if refine else model.amortised(seen, given)
         if refine:
             z = model.refined(seen, z, logvar, given, steps=max(0, REFINE_STEPS - model.config.refinements))
         residual = (x - drawn(model, z, given))[:, 0] if refine else torch.zeros_like(x[:, 0])

@@ -203,6 +203,7 @@ def read_side(side: Side, seed: int = 0, like: Reading | None = None) -> Reading
         pictures = write_like(like, side) if like else type_digits(side, seed)
         return _read(pictures, check_number(side))
     if isinstance(side, Tensor):
+        check_stack(side)
         return _read(side.detach().float().cpu())
     if isinstance(side, Sequence) and not isinstance(side, bytes):
         if not 1 <= len(side) <= MOST_PLACES:

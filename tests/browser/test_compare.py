@@ -136,6 +136,29 @@ def test_a_later_morph_is_shown_though_an_answer_was_on_its_way(open_page: Open)
     page.wait_for_function("document.querySelector('.compare .name').textContent === '6 becomes 41'")
 
 
+def test_an_overtaken_answer_that_failed_does_not_stand_in_the_way(open_page: Open) -> None:
+    page = opened(open_page)
+    page.evaluate(
+        """() => {
+            const answered = digitMorph.compared;
+            digitMorph.compared = () => {  // the first answer: late, and none
+                digitMorph.compared = answered;
+                digitMorph.morph = { ...digitMorph.morph, recipe: window.later };
+                return answered(null);
+            };
+        }"""
+    )
+    page.click("nav.tabs a[href$='#type']")
+    page.fill("#type-source input", "6")
+    window = after(page, lambda: page.click("#morph"))["recipe"]
+    page.fill("#type-source input", "5")
+    after(page, lambda: page.click("#morph"))
+    page.evaluate("(recipe) => (window.later = recipe)", window)
+    page.click("nav.tabs a[href$='#compare']")
+    page.wait_for_function("document.querySelector('.compare .name').textContent === '6 becomes 41'")
+    assert page.inner_text(".compare .amiss") == ""
+
+
 def test_without_motion_it_waits_in_the_middle(open_page: Open) -> None:
     page = opened(open_page, reduced_motion="reduce")
     assert page.inner_text(".compare .play") == "Play"

@@ -370,6 +370,19 @@ def test_a_link_opens_the_same_drawn_morph(open_page: Open, address: str) -> Non
     assert other.evaluate("digitMorph.morph.video") == made["video"]
 
 
+def test_a_typed_link_opens_where_one_types_also_after_a_reload(open_page: Open) -> None:
+    page = open_page("#type")
+    page.fill("#type-source input", "64")
+    made = after(page, lambda: page.click("#morph"))
+    page.click("[data-link]")
+    page.wait_for_function("location.hash.startsWith('#m=')")
+    page.reload()
+    whole(page)
+    page.wait_for_function("(made) => digitMorph.morph.recipe === made", arg=made["recipe"])
+    assert page.evaluate("document.documentElement.dataset.tab") == "type"
+    assert page.input_value("#type-source input") == "64"
+
+
 def test_a_damaged_link_is_said(open_page: Open) -> None:
     page = open_page("#m=nonsense")
     page.wait_for_selector(".fault:not(:empty)")

@@ -124,7 +124,7 @@ def answer(text: Any) -> dict[str, Any]:
     """A recipe -> the tab's pictures, or {"error": what to tell the visitor}."""
     try:
         request = recipe.unpack(text)
-        typed = all(isinstance(side, str) for side in (request.source, request.target))
+        typed = all(isinstance(side, str) for side in request.sides)
         return typed_answer(request.source, request.target, request.seed) if typed else compared(request)
     except Exception as error:
         return {"error": sentence(error)}

@@ -54,7 +54,7 @@ def endpoints(model: VAE | None) -> None:
             )  # fmt: skip
 
     def morph_drawings(
-        source: bytes | None, target: bytes | None, steps: float = 60, path: str = "auto",
+        source: bytes | None = None, target: bytes | None = None, steps: float = 60, path: str = "auto",
         speed: str = "constant", fps: float = 30, size: float = 512, style: str = "ink",
         playback: str = "once", format: str = "mp4", number: str = "", hand: str = "own", seed: float = 0,
     ) -> Answer:  # fmt: skip
@@ -86,8 +86,8 @@ def endpoints(model: VAE | None) -> None:
             )  # fmt: skip
 
     def morph_images(
-        source: list[bytes] | None, target: list[bytes] | None, steps: float = 60, path: str = "auto",
-        speed: str = "constant", fps: float = 30, size: float = 512, style: str = "ink",
+        source: list[bytes] | None = None, target: list[bytes] | None = None, steps: float = 60,
+        path: str = "auto", speed: str = "constant", fps: float = 30, size: float = 512, style: str = "ink",
         playback: str = "once", format: str = "mp4", number: str = "", hand: str = "own", seed: float = 0,
     ) -> Answer:  # fmt: skip
         """Turn one number into another, each given as pictures of its digits, as a short video.

@@ -174,8 +174,8 @@
       const late = this.wanted !== this.key;
       const failed = !made || made.error;
       if (late || failed) this.wanted = null; // coming back to the tab asks again
-      if (failed) this.fault.textContent = made?.error ?? "That did not work. Please open this tab again in a moment.";
-      else if (late) this.look();
+      if (late) this.look();
+      else if (failed) this.fault.textContent = made?.error ?? "That did not work. Please open this tab again in a moment.";
       else await this.show(made);
     }
   };

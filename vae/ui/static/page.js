@@ -166,11 +166,11 @@ const digitMorph = (window.digitMorph = { pads: {}, player: null, keep: null, mo
 
   /* A link's morph: what it was made of lies ready to go on from, unless it was there before a reload. */
   digitMorph.reopened = (morph) => {
-    if (morph && !morph.error && digitMorph.kept("link") !== morph.recipe) {
+    if (morph && !morph.error) {
       const ends = [morph.sides[0], morph.sides.at(-1)];
       const typed = ends.every((side) => side.typed); // the fields have them already
       open(typed ? "type" : "draw");
-      if (!typed)
+      if (!typed && digitMorph.kept("link") !== morph.recipe)
         ends.forEach((side, i) =>
           sheets()[i].set(side.typed ? { number: side.number } : { carried: side.digits.map(({ ink }) => ink) }),
         );
@@ -229,7 +229,7 @@ const digitMorph = (window.digitMorph = { pads: {}, player: null, keep: null, mo
       } else {
         const address = location.origin + location.pathname + location.search + "#m=" + digitMorph.morph.recipe;
         history.replaceState(null, "", address);
-        digitMorph.kept("link", digitMorph.morph.recipe);
+        if (root.dataset.tab === "draw") digitMorph.kept("link", digitMorph.morph.recipe); // the pads outlive a reload
         const copied = await navigator.clipboard?.writeText(address).then(() => true, () => false);
         said.textContent = copied ? "Link copied. It holds the whole morph." : "The link is in the address bar.";
       }

@@ -1,5 +1,5 @@
-/* What a pad and a place for pictures have in common: the number of their side can be typed instead, and what
-   is on them outlives a reload (as Gradio does when the connection was lost), in this tab alone. */
+/* What a pad and a place for pictures have in common: the number of their side can be typed instead; and
+   where a pad keeps what is on it, for a reload (as Gradio does when the connection was lost), in this tab alone. */
 (() => {
   const LOGITS = 4; // as digitMorph.crisp has its levels: 0 to 63 for logits of -4 to 4
   const SIDES = ["source", "target"];

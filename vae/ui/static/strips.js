@@ -16,21 +16,18 @@
     /* Start from a digit as one hand wrote it. Until its strips are there, those before can be used. */
     async begin(digit, seed) {
       clearTimeout(this.typing);
-      Object.assign(this, { digit, seed });
       this.home.disabled = true;
-      await this.refresh(null);
+      await this.refresh(null, digit, seed);
     }
 
     /* The strips through a place; null: the digit's own. */
-    async refresh(at = this.at) {
+    async refresh(at = this.at, digit = this.digit, seed = this.seed) {
       const wished = (this.wished = {});
-      const made = await this.ask({ ask: "sheet", digit: this.digit, seed: this.seed, at });
+      const made = await this.ask({ ask: "sheet", digit, seed, at });
       if (!made) return;
       const sheet = await digitMorph.unpack(made.strips);
       if (wished !== this.wished) return; // moved on meanwhile
-      this.made = made;
-      this.sheet = sheet;
-      this.at = made.at;
+      Object.assign(this, { made, sheet, digit, seed, at: made.at });
       this.dimensions.textContent = made.dimensions;
       if (this.rows?.length !== made.names.length) this.build();
       this.moved ??= 0;
