@@ -126,9 +126,7 @@ def ways_from(z: Tensor, graph: Graph, toll: np.ndarray) -> tuple[np.ndarray, np
     doors = np.sort(np.argpartition(away, min(NEIGHBOURS, count) - 1)[:NEIGHBOURS])
     cost = np.concatenate([graph.cost * (1 + (toll[graph.start] + toll[graph.end]) / 2), away[doors] + 1e-9])
     end = np.concatenate([graph.end, doors.astype(graph.end.dtype)])
-    first = np.append(
-        graph.first, graph.first.dtype.type(len(end))
-    )  # z is the last node; no edge leads to it
+    first = np.append(graph.first, graph.first.dtype.type(len(end)))  # z comes last; no edge leads to it
     edges = csr_array((cost, end, first), shape=(count + 1, count + 1))
     total, before = dijkstra(edges, indices=count, return_predecessors=True)
     unreached = ~np.isfinite(total[:count])
