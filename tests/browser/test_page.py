@@ -383,6 +383,19 @@ def test_a_typed_link_opens_where_one_types_also_after_a_reload(open_page: Open)
     assert page.input_value("#type-source input") == "64"
 
 
+def test_a_link_copied_beside_pictures_lays_their_digits_on_the_pads(open_page: Open) -> None:
+    page = open_page("#upload")
+    for side in ("source", "target"):
+        page.click(f"#{side} .for-upload [data-tool=example]")
+    made = after(page, lambda: page.click("#morph"))
+    page.click("[data-link]")
+    page.wait_for_function("location.hash.startsWith('#m=')")
+    page.reload()
+    whole(page)
+    page.wait_for_function("(made) => digitMorph.morph.recipe === made", arg=made["recipe"])
+    assert anew(page, lambda: page.click("#morph"))["recipe"] == made["recipe"]
+
+
 def test_a_damaged_link_is_said(open_page: Open) -> None:
     page = open_page("#m=nonsense")
     page.wait_for_selector(".fault:not(:empty)")
