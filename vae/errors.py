@@ -3,7 +3,8 @@
     ValueError
     └── BadRequest            one plain sentence that may be shown to a visitor as it is
         ├── EmptyDrawing      nothing was drawn
-        └── UnreadablePicture not a picture, too large, or of a format we do not open
+        ├── UnreadablePicture not a picture, too large, or of a format we do not open
+        └── Busy              too many requests at once, of one visitor or of all
 
     RuntimeError
     └── WeightsError          weights or bank missing, damaged, or of another model
@@ -23,6 +24,10 @@ class EmptyDrawing(BadRequest):
 
 class UnreadablePicture(BadRequest):
     """The file is not a picture we open, or is too large to."""
+
+
+class Busy(BadRequest):
+    """There is no room for the request just now; the message says when there may be."""
 
 
 class WeightsError(RuntimeError):

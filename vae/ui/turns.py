@@ -1,0 +1,135 @@
+"""Whose turn it is: a little work at a time, short before long, and nobody holds more than a share.
+
+Gradio's own queue is first come, first served: one client that asks thirty-four times for ten seconds of work
+keeps everybody else waiting for minutes. So events pass through it and wait here, by self-clocked fair
+queueing (Golestani, INFOCOM 1994): who waits gets a number, the clock or the last number of the same
+visitor, whichever is later, plus the seconds that the work takes; the lowest number goes first and sets the
+clock. Short work goes before long, a visitor's second request behind other people's first, and as the clock
+goes on, everyone's turn comes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from vae.errors import Busy
+
+SLOTS = 2  # morphs made side by side; each takes one core
+PLACES = 34  # for requests that run, wait, or have their pictures fetched
+SHARE = 8  # of them for one page, or one caller
+ADDRESS_SHARE = PLACES // 2  # for all pages of an address: a school class sits behind one
+LONG_SECONDS = 2.0  # work that takes longer leaves a slot to the others
+
+
+class Visitor(NamedTuple):
+    """Who asks: an address, "" where it says nothing, and the page or the call."""
+
+    address: str
+    session: str
+
+
+class Work(NamedTuple):
+    """What a request comes to: about how many seconds of a core it takes, and what does it."""
+
+    seconds: float
+    run: Callable[[], Any]
+
+
+@dataclass(eq=False)
+class _Waiting:
+    number: float
+    seconds: float
+    called: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+
+class Turns:
+    """Places and slots; to be used from one event loop."""
+
+    def __init__(
+        self, slots: int = SLOTS, places: int = PLACES, share: int = SHARE, address_share: int = ADDRESS_SHARE
+    ) -> None:
+        self.slots, self.places, self.share, self.address_share = slots, places, share, address_share
+        self._threads = ThreadPoolExecutor(slots, thread_name_prefix="morph")
+        self._all = 0  # places taken
+        self._taken: Counter[str | Visitor] = Counter()  # the same by visitor, and by address
+        self._numbers: dict[str | Visitor, float] = {}  # the last of each address, or visitor of none
+        self._waiting: list[_Waiting] = []
+        self._running: list[_Waiting] = []
+        self._clock = 0.0
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for a slot."""
+        return len(self._waiting)
+
+    @asynccontextmanager
+    async def place(self, visitor: Visitor) -> AsyncIterator[None]:
+        """Hold a place, as everybody must who is worked for. Raises Busy where there is none."""
+        held: list[str | Visitor] = [visitor, visitor.address] if visitor.address else [visitor]
+        if self._taken[visitor] >= self.share:
+            raise Busy(f"You have {self.share} requests under way already; please wait for one of them.")
+        if visitor.address and self._taken[visitor.address] >= self.address_share:
+            raise Busy(f"Many requests come from your network just now; {self._when()}")
+        if self._all >= self.places:
+            raise Busy(f"Many people are here just now; {self._when()}")
+        self._all += 1
+        self._taken.update(held)
+        try:
+            yield
+        finally:
+            self._all -= 1
+            self._taken.subtract(held)
+            for one in held:
+                if not self._taken[one]:
+                    del self._taken[one]
+                    self._numbers.pop(one, None)
+
+    def _when(self) -> str:
+        left = sum(one.seconds for one in (*self._waiting, *self._running)) / self.slots
+        return f"please try again in about {max(1, math.ceil(left))} seconds."
+
+    @asynccontextmanager
+    async def turn(self, visitor: Visitor, seconds: float) -> AsyncIterator[None]:
+        """Wait for a slot and hold it, for work of about so many `seconds`."""
+        line = visitor.address or visitor
+        number = max(self._clock, self._numbers.get(line, 0.0)) + seconds
+        self._numbers[line] = number
+        mine = _Waiting(number, seconds)
+        self._waiting.append(mine)
+        self._call()
+        try:
+            await mine.called
+            yield
+        finally:
+            (self._running if mine in self._running else self._waiting).remove(mine)
+            self._call()
+
+    def _call(self) -> None:
+        """Give free slots to those whose turn it is; of several slots, one is never given to long work."""
+        while len(self._running) < self.slots:
+            long = sum(one.seconds > LONG_SECONDS for one in self._running)
+            room_for_long = self.slots == 1 or long < self.slots - 1
+            able = [one for one in self._waiting if room_for_long or one.seconds <= LONG_SECONDS]
+            if not able:
+                return
+            first = min(able, key=lambda one: one.number)
+            self._waiting.remove(first)
+            self._running.append(first)
+            self._clock = max(self._clock, first.number)
+            if not first.called.done():  # who gave up is told so a moment later, and leaves the slot then
+                first.called.set_result(None)
+
+    async def run(self, visitor: Visitor, work: Work) -> Any:
+        """What `work.run` returns, when its turn has come, from a thread of ours."""
+        async with self.turn(visitor, work.seconds):
+            return await asyncio.get_running_loop().run_in_executor(self._threads, work.run)
+
+
+TURNS = Turns()  # of this process: it has so many cores
