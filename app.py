@@ -29,7 +29,7 @@ import torch
 import vae
 from vae.errors import WeightsError
 from vae.request import loaded
-from vae.ui import outputs, serving
+from vae.ui import files, serving
 from vae.ui.bench import bench
 from vae.ui.compare import compare, compare_endpoint
 from vae.ui.endpoints import endpoints
@@ -40,7 +40,7 @@ from vae.ui.theme import STATIC, head, static, theme
 
 def build_demo(model: vae.VAE | None = None) -> gr.Blocks:
     """The page and its endpoints; `model` stands in for the shipped flagship. Warm when it returns."""
-    demo = gr.Blocks(title="Digit Morph", analytics_enabled=False, delete_cache=(60, 600), fill_width=True)
+    demo = gr.Blocks(title="Digit Morph", analytics_enabled=False, fill_width=True)
     with demo:
         gr.HTML(
             html_template=static("header.html"),
@@ -103,7 +103,7 @@ def main() -> None:
     logging.basicConfig(format="%(asctime)s %(message)s")
     logging.getLogger("digit_morph").setLevel(logging.INFO)  # a line a request
     torch.set_num_threads(args.threads)
-    outputs.start_sweeper()
+    files.own_folder()
     try:
         model = loaded(args.weights)
     except WeightsError as error:

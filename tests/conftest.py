@@ -79,17 +79,23 @@ def flagship() -> VAE:
 
 
 @pytest.fixture(scope="session")
-def address() -> Iterator[str]:
-    """Where `python app.py` serves the page, in a process of its own, for all tests."""
+def served() -> Iterator[tuple[str, int]]:
+    """Where `python app.py` serves the page, for all tests, and the number of its process."""
     port = free_port()
     root = Path(__file__).parents[1]
     server = subprocess.Popen([sys.executable, "app.py", "--port", str(port)], cwd=root)
     try:
         await_health(server, f"http://127.0.0.1:{port}/healthz")
-        yield f"http://127.0.0.1:{port}/"
+        yield f"http://127.0.0.1:{port}/", server.pid
     finally:
         server.terminate()
         server.wait(30)
+
+
+@pytest.fixture(scope="session")
+def address(served: tuple[str, int]) -> str:
+    """Where `python app.py` serves the page."""
+    return served[0]
 
 
 @pytest.hookimpl(wrapper=True)

@@ -1,12 +1,10 @@
-"""The text that makes a morph again, and the files made for downloads."""
+"""The text that makes a morph again."""
 
 from __future__ import annotations
 
 import base64
 import json
-import os
 import zlib
-from pathlib import Path
 
 import made_up
 import pytest
@@ -14,7 +12,7 @@ import torch
 
 from vae.errors import BadRequest
 from vae.request import MorphRequest, read_sides
-from vae.ui import outputs, recipe
+from vae.ui import recipe
 
 
 def stack(count: int, seed: int = 0) -> torch.Tensor:
@@ -76,12 +74,3 @@ def test_a_damaged_recipe_is_said(damaged: object) -> None:
 def test_options_in_a_recipe_are_checked_like_any(wrong: dict[str, object]) -> None:
     with pytest.raises(BadRequest):
         recipe.unpack(packed({"v": 1, "n": ["1", "2"], **wrong}))
-
-
-def test_files_are_kept_for_ten_minutes() -> None:
-    old, new = (Path(outputs.keep(b"data", "3-to-8.gif")) for _ in range(2))
-    assert old != new and old.name == "3-to-8.gif" and old.read_bytes() == b"data"
-    ago = old.stat().st_mtime - outputs.KEPT_SECONDS - 1
-    os.utime(old.parent, (ago, ago))
-    assert outputs.sweep() == 1
-    assert not old.exists() and new.exists()

@@ -268,7 +268,7 @@ def test_a_busy_server_says_how_long(open_page: Open) -> None:
     page = open_page("#type")
     held: list[Any] = []
     page.route("**/queue/join*", lambda route: held.append(route))
-    page.route("**/queue/status", lambda route: route.fulfill(json={"msg": "estimation", "queue_size": 3}))
+    page.route("**/healthz", lambda route: route.fulfill(json={"status": "ok", "waiting": 3}))
     page.click("#morph")
     page.wait_for_function(
         "document.querySelector('.fault').textContent.includes('3 waiting, about 2 seconds')"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -11,13 +11,12 @@ from vae.model import VAE
 from vae.request import MorphRequest, Side
 from vae.ui import draw, keep, typed, upload
 from vae.ui.options import HOLD, chosen, options
-from vae.ui.player import player, shown
-from vae.ui.words import sentence
+from vae.ui.player import player, shown, shown_seconds
+from vae.ui.queued import Prepare, endpoint, page_event
+from vae.ui.turns import Work
 
 OPENING = MorphRequest("3", "8", seed=0, playback="bounce", hold=HOLD)
-PRIVATE: dict[str, Any] = {
-    "api_visibility": "private", "concurrency_id": "morph", "show_progress": "hidden",
-}  # fmt: skip
+PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 
 
 def bench(model: VAE | None) -> None:
@@ -50,11 +49,12 @@ def bench(model: VAE | None) -> None:
 
     numbers = [type_source, type_target, via]
     by_hand, after = (f"(...values) => digitMorph.asked(values, {it})" for it in ("true", "false"))
+    morph = page_event(answer(model))
     inputs = [stage, pad_source, pad_target, *numbers, seed, hand, *controls]
     made = [
-        gr.on([go.click, *(field.submit for field in numbers)], answer(model), inputs, stage,
+        gr.on([go.click, *(field.submit for field in numbers)], morph, inputs, stage,
               js=by_hand, **PRIVATE),
-        hand.input(answer(model), inputs, stage, js=after, **PRIVATE),
+        hand.input(morph, inputs, stage, js=after, **PRIVATE),
     ]  # fmt: skip
     for change, outs, js in (
         (another, [seed], "(source, target, via, seed) => (Number(seed) + 1) % 2147483648"),
@@ -63,15 +63,15 @@ def bench(model: VAE | None) -> None:
         (countdown, [*numbers, controls[0]], "() => ['10', '0', '9 8 7 6 5 4 3 2 1', 24]"),
     ):
         changed = change.click(None, [*numbers, seed], outs, js=js, api_visibility="private")
-        made.append(changed.then(answer(model), inputs, stage, js=after, **PRIVATE))
+        made.append(changed.then(morph, inputs, stage, js=after, **PRIVATE))
     linked = row.reopen(
-        keep.reopen(model), stage, [stage, *numbers, seed, hand, *controls],
+        page_event(keep.reopen(model), keep.not_reopened), stage, [stage, *numbers, seed, hand, *controls],
         js="() => digitMorph.linked()", **PRIVATE,
     )  # fmt: skip
     for event, done in [*((event, "arrived") for event in made), (linked, "reopened")]:
         event.success(None, [stage], None, js=f"(made) => digitMorph.{done}(made)", api_visibility="private")
         event.failure(None, None, None, js="() => digitMorph.failed()", api_visibility="private")
-    saved = row.save(keep.save(model), stage, file, js="() => digitMorph.wished()", **PRIVATE)
+    saved = row.save(endpoint(keep.save(model)), stage, file, js="() => digitMorph.wished()", **PRIVATE)
     saved.success(None, [file], None, js="(file) => digitMorph.saved(file)", api_visibility="private")
     saved.failure(None, None, None, js="() => digitMorph.saved(null)", api_visibility="private")
 
@@ -101,15 +101,13 @@ def wanted(mode: Any, source: Any, target: Any, typed_source: Any, typed_target:
     return MorphRequest(first, last, via=between, seed=seed, hand=hand, **chosen(controls))
 
 
-def answer(model: VAE | None) -> Callable[..., Any]:
-    """The bench's event: its values -> the morph for the player, or what to tell the visitor."""
+def answer(model: VAE | None) -> Prepare:
+    """The bench's event: its values -> the morph for the player."""
 
-    def run(*values: Any) -> Any:
-        try:
-            if values[0] == "idle":
-                return gr.skip()
-            return shown(wanted(*values), model)
-        except Exception as error:
-            return {"error": sentence(error)}
+    def prepare(*values: Any) -> Work:
+        if values[0] == "idle":
+            return Work(0, gr.skip)
+        request = wanted(*values)
+        return Work(shown_seconds(request), partial(shown, request, model))
 
-    return run
+    return prepare

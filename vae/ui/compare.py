@@ -16,13 +16,15 @@ from vae.lineup import LINEUP, TITLES, Entry, Panel, classes_of, labelled_grid, 
 from vae.morph import SIDE, apart, standing
 from vae.request import MorphRequest, one_of, read_side, read_sides
 from vae.results import curves, evaluation, row_of
-from vae.ui import outputs, recipe, scoreboard
+from vae.ui import files, recipe, scoreboard
 from vae.ui.endpoints import declare
 from vae.ui.film import packed
 from vae.ui.player import ink_bytes
+from vae.ui.queued import page_event, taking
 from vae.ui.ribbon import seen
 from vae.ui.theme import static
-from vae.ui.words import plain_errors, sentence
+from vae.ui.turns import Work
+from vae.ui.words import sentence
 
 KINDS = {
     "crossfade": "No model: one picture fades out while the other fades in.",
@@ -55,8 +57,8 @@ def compare() -> None:
         elem_classes=["for-compare"],
     )
     made = page.compare(
-        answer, page, page, js="() => digitMorph.morph.recipe", api_visibility="private",
-        concurrency_id="morph", show_progress="hidden", trigger_mode="multiple",
+        page_event(taking(1.0, answer)), page, page, js="() => digitMorph.morph.recipe",
+        api_visibility="private", show_progress="hidden", trigger_mode="multiple",
     )  # fmt: skip
     made.success(None, [page], None, js="(made) => digitMorph.compared(made)", api_visibility="private")
     made.failure(None, None, None, js="() => digitMorph.compared(null)", api_visibility="private")
@@ -189,7 +191,7 @@ def whole(picture: Tensor) -> Tensor:
 def compare_endpoint() -> None:
     """Declare `/compare`."""
 
-    def compare(source: str, target: str, seed: float = 0, format: str = "mp4") -> tuple[str, dict[str, Any]]:
+    def compare(source: str, target: str, seed: float = 0, format: str = "mp4") -> Work:
         """Morph one typed number into another by every shipped model, side by side in one labelled video.
 
         Shown are a crossfade of pixels, a plain autoencoder, four smaller VAEs along a straight line
@@ -204,9 +206,10 @@ def compare_endpoint() -> None:
         Returns:
             The file, and as JSON the name and kind of each model in reading order, with its scores.
         """
-        with plain_errors():
-            one_of("format", format, FILES)
-            request = MorphRequest(source, target, seed=seed)  # type: ignore[arg-type]
+        one_of("format", format, FILES)
+        request = MorphRequest(source, target, seed=seed)  # type: ignore[arg-type]
+
+        def run() -> tuple[str, dict[str, Any]]:
             ends = [read_side(side, request.seed) for side in request.sides]
             panels = line_up(ends[0], ends[1], FILE_STEPS)
             grid = labelled_grid(panels)
@@ -214,7 +217,9 @@ def compare_endpoint() -> None:
                 grid, format, fps=FILE_FPS, size=grid.shape[1], style="pixels", hold=FILE_HOLD
             )
             name = f"{ends[0].number}-to-{ends[1].number}-compared.{format}"
-            return outputs.keep(data, name), {"models": [told(panel.entry) for panel in panels]}
+            return files.keep(data, name), {"models": [told(panel.entry) for panel in panels]}
+
+        return Work(1.5, run)
 
     with gr.Row(visible=False):
         numbers = [gr.Textbox(label="source"), gr.Textbox(label="target")]

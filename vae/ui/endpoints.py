@@ -6,7 +6,7 @@ is said by the program's own validator, in a sentence, and not by a component.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -14,11 +14,11 @@ import gradio as gr
 from vae.errors import BadRequest
 from vae.model import VAE
 from vae.request import MorphRequest, MorphResult, Side, produce
-from vae.ui import outputs
+from vae.ui import files
+from vae.ui.pictures import picture
+from vae.ui.queued import Prepare, endpoint
+from vae.ui.turns import Work
 from vae.ui.typed import listed
-from vae.ui.words import plain_errors
-
-Answer = tuple[str, dict[str, Any]]
 
 
 def endpoints(model: VAE | None) -> None:
@@ -28,7 +28,7 @@ def endpoints(model: VAE | None) -> None:
         source: str, target: str, steps: float = 60, seed: float = 0, path: str = "auto",
         speed: str = "constant", fps: float = 30, size: float = 512, style: str = "ink",
         playback: str = "once", format: str = "mp4",
-    ) -> Answer:  # fmt: skip
+    ) -> Work:  # fmt: skip
         """Turn one typed number into another, in handwriting, as a short video.
 
         Args:
@@ -47,17 +47,16 @@ def endpoints(model: VAE | None) -> None:
         Returns:
             The file, and as JSON what each number was read as and how sure the reader is of each digit.
         """
-        with plain_errors():
-            return finished(
-                model, source, target, format, steps=steps, seed=seed, path=path, speed=speed, fps=fps,
-                size=size, style=style, playback=playback,
-            )  # fmt: skip
+        return finished(
+            model, source, target, format, steps=steps, seed=seed, path=path, speed=speed, fps=fps,
+            size=size, style=style, playback=playback,
+        )  # fmt: skip
 
     def morph_drawings(
-        source: bytes | None = None, target: bytes | None = None, steps: float = 60, path: str = "auto",
+        source: Path | None = None, target: Path | None = None, steps: float = 60, path: str = "auto",
         speed: str = "constant", fps: float = 30, size: float = 512, style: str = "ink",
         playback: str = "once", format: str = "mp4", number: str = "", hand: str = "own", seed: float = 0,
-    ) -> Answer:  # fmt: skip
+    ) -> Work:  # fmt: skip
         """Turn one drawn number into another as a short video.
 
         Args:
@@ -79,17 +78,16 @@ def endpoints(model: VAE | None) -> None:
         Returns:
             The file, and as JSON what each number was read as and how sure the reader is of each digit.
         """
-        with plain_errors():
-            return finished(
-                model, *both(source, target, number), format, steps=steps, path=path, speed=speed, fps=fps,
-                size=size, style=style, playback=playback, hand=hand, seed=seed,
-            )  # fmt: skip
+        return finished(
+            model, *both(source, target, number), format, steps=steps, path=path, speed=speed, fps=fps,
+            size=size, style=style, playback=playback, hand=hand, seed=seed,
+        )  # fmt: skip
 
     def morph_images(
-        source: list[bytes] | None = None, target: list[bytes] | None = None, steps: float = 60,
+        source: list[Path] | None = None, target: list[Path] | None = None, steps: float = 60,
         path: str = "auto", speed: str = "constant", fps: float = 30, size: float = 512, style: str = "ink",
         playback: str = "once", format: str = "mp4", number: str = "", hand: str = "own", seed: float = 0,
-    ) -> Answer:  # fmt: skip
+    ) -> Work:  # fmt: skip
         """Turn one number into another, each given as pictures of its digits, as a short video.
 
         Args:
@@ -111,17 +109,16 @@ def endpoints(model: VAE | None) -> None:
         Returns:
             The file, and as JSON what each number was read as and how sure the reader is of each digit.
         """
-        with plain_errors():
-            return finished(
-                model, *both(source, target, number), format, steps=steps, path=path, speed=speed, fps=fps,
-                size=size, style=style, playback=playback, hand=hand, seed=seed,
-            )  # fmt: skip
+        return finished(
+            model, *both(source, target, number), format, steps=steps, path=path, speed=speed, fps=fps,
+            size=size, style=style, playback=playback, hand=hand, seed=seed,
+        )  # fmt: skip
 
     def morph_sequence(
         numbers: str, steps: float = 30, seed: float = 0, hold: float = 0.3, path: str = "auto",
         speed: str = "constant", fps: float = 30, size: float = 512, style: str = "ink",
         playback: str = "once", format: str = "mp4",
-    ) -> Answer:  # fmt: skip
+    ) -> Work:  # fmt: skip
         """Turn a typed number into the next, and that into the next: a countdown, say, as a short video.
 
         Args:
@@ -141,19 +138,18 @@ def endpoints(model: VAE | None) -> None:
         Returns:
             The file, and as JSON what the first and the last number were read as.
         """
-        with plain_errors():
-            given = listed(numbers)
-            if len(given) < 2:
-                raise BadRequest("Give two numbers or more, such as 10 9 8 7.")
-            return finished(
-                model, given[0], given[-1], format, via=given[1:-1], steps=steps, seed=seed, hold=hold,
-                path=path, speed=speed, fps=fps, size=size, style=style, playback=playback,
-            )  # fmt: skip
+        given = listed(numbers)
+        if len(given) < 2:
+            raise BadRequest("Give two numbers or more, such as 10 9 8 7.")
+        return finished(
+            model, given[0], given[-1], format, via=given[1:-1], steps=steps, seed=seed, hold=hold,
+            path=path, speed=speed, fps=fps, size=size, style=style, playback=playback,
+        )  # fmt: skip
 
     with gr.Row(visible=False):
         numbers = [gr.Textbox(label="source"), gr.Textbox(label="target")]
-        pictures = [gr.File(type="binary", label=name) for name in ("source", "target")]
-        lists = [gr.File(type="binary", file_count="multiple", label=name) for name in ("source", "target")]
+        pictures = [picture(name) for name in ("source", "target")]
+        lists = [picture(name, several=True) for name in ("source", "target")]
         sequence = gr.Textbox(label="numbers")
         steps, legs, seed, hold, fps, size = (
             gr.Number(value, label=name)
@@ -177,9 +173,10 @@ def endpoints(model: VAE | None) -> None:
         declare(morph_sequence, [sequence, legs, seed, hold, path, speed, *shared], answer)
 
 
-def declare(function: Callable[..., Any], inputs: list[Any], answer: list[Any]) -> None:
+def declare(prepare: Prepare, inputs: list[Any], answer: list[Any]) -> None:
+    """Declare the endpoint `/name`, `name` being that of the function."""
     gr.Button(visible=False).click(
-        function, inputs, answer, api_name=function.__name__, concurrency_id="morph", show_progress="hidden"
+        endpoint(prepare), inputs, answer, api_name=prepare.__name__, show_progress="hidden"
     )
 
 
@@ -190,11 +187,15 @@ def both(source: Side | None, target: Side | None, number: str) -> tuple[Side, S
     return source or number, target or number
 
 
-def finished(model: VAE | None, source: Side, target: Side, format: str, **options: Any) -> Answer:
-    """The file of a morph in one format, and what was read. Raises BadRequest."""
-    result = produce(MorphRequest(source, target, formats=(format,), **options), model)
-    name = "-to-".join(reading.number for reading in result.readings)
-    return outputs.keep(result.files[format], f"{name}.{format}"), described(result)
+def finished(model: VAE | None, source: Side, target: Side, format: str, **options: Any) -> Work:
+    """The work of a morph whose answer is its file in one format, and what was read. Raises BadRequest."""
+    request = MorphRequest(source, target, formats=(format,), **options)
+
+    def run() -> tuple[str, dict[str, Any]]:
+        result = produce(request, model)
+        return files.keep_morph(result, format), described(result)
+
+    return Work(request.seconds, run)
 
 
 def described(result: MorphResult) -> dict[str, Any]:

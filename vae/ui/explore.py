@@ -26,6 +26,7 @@ from vae.ui.draw import drawing
 from vae.ui.explore_endpoints import explore_endpoints
 from vae.ui.levels import packed
 from vae.ui.player import ink_bytes
+from vae.ui.queued import page_event, taking
 from vae.ui.ribbon import parted, reader
 from vae.ui.theme import static
 from vae.ui.words import sentence
@@ -46,8 +47,10 @@ def explore(model: VAE | None) -> None:
         elem_classes=["for-explore"],
     )
     answers = plain("")
-    asked = page.ask(answer(model), answers, answers, js="() => digitMorph.wish()", trigger_mode="multiple",
-                     **PRIVATE)  # fmt: skip
+    asked = page.ask(
+        page_event(taking(0.5, answer(model))), answers, answers, js="() => digitMorph.wish()",
+        trigger_mode="multiple", **PRIVATE,
+    )  # fmt: skip
     asked.success(None, [answers], None, js="(made) => digitMorph.answered(made)", api_visibility="private")
     asked.failure(None, None, None, js="() => digitMorph.answered(null)", api_visibility="private")
     explore_endpoints(model)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -13,9 +14,10 @@ from vae import handwriting, render
 from vae.errors import EmptyDrawing
 from vae.model import VAE
 from vae.request import whole
-from vae.ui import outputs
+from vae.ui import files
 from vae.ui.endpoints import declare
-from vae.ui.words import plain_errors
+from vae.ui.pictures import picture
+from vae.ui.turns import Work
 
 COLUMNS = 10
 CELL = 112  # px
@@ -25,7 +27,7 @@ MOST = 100
 def explore_endpoints(model: VAE | None) -> None:
     """Declare `/sample` and `/ten_digits`."""
 
-    def sample(digit: float = 7, count: float = 10, seed: float = 0) -> str:
+    def sample(digit: float = 7, count: float = 10, seed: float = 0) -> Work:
         """Draw new handwritten pictures of one digit, which nobody wrote, on a sheet.
 
         Args:
@@ -36,13 +38,17 @@ def explore_endpoints(model: VAE | None) -> None:
         Returns:
             A PNG file: black ink on white, 112 pixels a digit.
         """
-        with plain_errors():
-            wanted = whole("The digit", digit, 0, 9)
-            number = whole("The number of pictures", count, 1, MOST)
-            pictures = handwriting.new_digits(model, wanted, number, whole("The seed", seed, 0, 2**31 - 1))
-            return outputs.keep(sheet(pictures), f"new-{wanted}.png")
+        wanted = whole("The digit", digit, 0, 9)
+        number = whole("The number of pictures", count, 1, MOST)
+        seed = whole("The seed", seed, 0, 2**31 - 1)
 
-    def ten_digits(picture: bytes | None) -> tuple[str, dict[str, Any]]:
+        def run() -> str:
+            pictures = handwriting.new_digits(model, wanted, number, seed)
+            return files.keep(sheet(pictures), f"new-{wanted}.png")
+
+        return Work(0.2, run)
+
+    def ten_digits(picture: Path | None) -> Work:
         """Write all ten digits, 0 to 9, in the handwriting of a drawn digit.
 
         Args:
@@ -53,19 +59,21 @@ def explore_endpoints(model: VAE | None) -> None:
             A PNG file of the digits 0 to 9 in a row, 112 pixels each, and as JSON the digit that was
             read and how sure the reader is of it.
         """
-        with plain_errors():
-            if picture is None:
-                raise EmptyDrawing("Send a picture of a handwritten digit.")
+        if picture is None:
+            raise EmptyDrawing("Send a picture of a handwritten digit.")
+
+        def run() -> tuple[str, dict[str, Any]]:
             reading, pictures = handwriting.ten_digits(model, picture)
             read = {"digit": reading.digits[0], "certainty": round(reading.certainty[0], 4)}
-            return outputs.keep(sheet(pictures), f"in-the-hand-of-{read['digit']}.png"), read
+            return files.keep(sheet(pictures), f"in-the-hand-of-{read['digit']}.png"), read
+
+        return Work(0.2, run)
 
     with gr.Row(visible=False):
         numbers = [gr.Number(value, label=name) for name, value in (("digit", 7), ("count", 10), ("seed", 0))]
-        picture = gr.File(type="binary", label="picture")
         file, read = gr.File(label="file"), gr.JSON(label="reading")
         declare(sample, numbers, [file])
-        declare(ten_digits, [picture], [file, read])
+        declare(ten_digits, [picture("picture")], [file, read])
 
 
 def sheet(pictures: Tensor) -> bytes:

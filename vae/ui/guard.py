@@ -12,31 +12,30 @@ Needs of the page: nothing in it may use the sketchpad's real-time mode (a `.cha
 listener), streaming outputs, deep links, logins or custom components; their routes are shut.
 """
 
-import asyncio
 import base64
+import contextlib
 import hmac
-import json
 import logging
 import os
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping
 from urllib.parse import quote
 
-from python_multipart.multipart import parse_options_header
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from vae.errors import Busy
+from vae.ui import visitors
+from vae.ui.bodies import Parts, Refused, check_json
+from vae.ui.exchange import MAX_BODY, Exchange, Held, too_large
+from vae.ui.files import Sweeper
+from vae.ui.turns import Turns
 
 log = logging.getLogger("digit_morph.requests")
 
-MiB = 2**20
-MAX_FILE = 10 * MiB  # one uploaded picture, or one fetched from an address: a phone's photo fits
-MAX_BODY = 12 * MiB  # any request: multipart's own text, or a picture of 9 MiB as a data: URL
-MAX_PARTS = 8  # of a multipart body; the page sends each picture in an upload of its own
 MAX_TARGET = 4096  # path and query: gradio keeps upload ids and session hashes as they come
-BODY_SECONDS = 60.0  # for a body to arrive, so that a trickle does not hold a connection for ever
 
 API = "/gradio_api/"
 # What the page, gradio_client, the JavaScript client and MCP call. A list of what is allowed, not of
@@ -48,6 +47,12 @@ API_ROUTES = re.compile(
     "app_id|call|cancel|file|heartbeat|info|mcp|openapi.json|queue|reset|run|startup-events"
     "|theme.css|upload|upload_progress"
 )
+UPLOAD = re.compile(API + "upload/?")
+# By the older transport (mcp/sse, mcp/messages/) a call is answered on another connection than it came by,
+# so that nobody could say how many are under way; the protocol has given it up.
+MCP, MCP_PATHS = re.compile(API + "mcp(/|$)"), re.compile("(/|/http/?|/schema)?")
+MCP_AT_ONCE = 8  # Gradio waits for each in one of 40 threads, which the page needs too
+MCP_PLACES, MCP_SHARE = 72, 36  # under way or waiting, of all and of one address
 SHUT_PAGES = frozenset({"monitoring", "login", "logout"})  # /monitoring/summary is open by default
 # Without a password: what a balancer asks, and what gradio asks itself once, when it starts.
 OPEN = frozenset({"/healthz", API + "startup-events"})
@@ -57,6 +62,7 @@ UNLOGGED = ("/assets/", "/static/", "/svelte/")
 RANGE = re.compile(rb"bytes=([0-9]{1,15}-[0-9]{0,15}|-[0-9]{1,15})")
 ANOTHER_HOST = re.compile(r"/*[a-z][a-z0-9+.-]+:", re.IGNORECASE)  # two letters: C:\ is a file
 
+DROPPED = frozenset({b"x-gradio-server", visitors.HEADER.encode()})
 FORWARDED = frozenset({b"forwarded", b"x-forwarded-host", b"x-forwarded-proto", b"x-forwarded-prefix"})
 HUGGING_FACE = "https://huggingface.co https://*.huggingface.co https://*.hf.space"
 
@@ -94,16 +100,6 @@ def content_security_policy(environ: Mapping[str, str] = os.environ) -> str:
     )
 
 
-class Refused(Exception):
-    """The request is not passed on: its status and one sentence that says why."""
-
-    def __init__(self, status: int, sentence: str, headers: Sequence[tuple[bytes, bytes]] = ()) -> None:
-        super().__init__(sentence)
-        self.status = status
-        self.sentence = sentence
-        self.headers = headers
-
-
 def check_target(path: str, query: bytes, root_path: str = "") -> None:
     """Raise `Refused` for a path that this app has no use for."""
     if len(path) + len(query) > MAX_TARGET:
@@ -113,7 +109,8 @@ def check_target(path: str, query: bytes, root_path: str = "") -> None:
         route, argument = re.match(r"([^/=]*)(.*)", rest, re.DOTALL).groups()  # type: ignore[union-attr]
         # file=https://... fetches for whoever asks; file/... is its deprecated spelling.
         elsewhere = route == "file" and (argument[:1] != "=" or ANOTHER_HOST.match(argument[1:]))
-        if not API_ROUTES.fullmatch(route) or elsewhere:
+        old_mcp = route == "mcp" and not MCP_PATHS.fullmatch(argument)
+        if not API_ROUTES.fullmatch(route) or elsewhere or old_mcp:
             raise Refused(404, "There is nothing here.")
     elif path.removeprefix(root_path).strip("/").split("/")[0] in SHUT_PAGES:
         raise Refused(404, "There is nothing here.")
@@ -142,20 +139,13 @@ def cleaned_headers(headers: Headers, trust_proxy: bool) -> list[tuple[bytes, by
     """
     kept = []
     for name, value in headers.raw:
-        if name == b"x-gradio-server" or (name in FORWARDED and not trust_proxy):
+        if name in DROPPED or (name in FORWARDED and not trust_proxy):
             continue
         if name != b"range":
             kept.append((name, value))
         elif plain := RANGE.fullmatch(value.strip()):
             kept.append((name, b"Bytes=" + plain[1]))
     return kept
-
-
-def multipart_boundary(headers: Headers) -> bytes:
-    """What stands before each part of a multipart body; empty for any other body."""
-    kind, options = parse_options_header(headers.get("content-type", ""))
-    boundary = options.get(b"boundary", b"")
-    return b"--" + boundary if kind.startswith(b"multipart/") and boundary else b""
 
 
 def logged_path(path: str) -> str:
@@ -168,94 +158,9 @@ def logged_path(path: str) -> str:
     return quote(path[:100])
 
 
-class Exchange:
-    """One request and its answer: counts what comes in and dresses what goes out."""
-
-    def __init__(self, headers: Headers, receive: Receive, send: Send, policy: str) -> None:
-        self._receive, self._send, self._policy = receive, send, policy
-        self._boundary = multipart_boundary(headers)
-        self._tail = b""  # a boundary may lie across two chunks
-        self._size = self._parts = 0
-        self._deadline = time.monotonic() + BODY_SECONDS
-        self._complete = False
-        self.status = 0
-        self.refused = False
-
-    async def receive(self) -> Message:
-        """The next message; a disconnect, once the body has proved too much."""
-        try:
-            if not self.refused:
-                return await self._next()
-        except Refused as refusal:
-            await self.refuse(refusal)
-        return {"type": "http.disconnect"}
-
-    async def _next(self) -> Message:
-        if self._complete:  # what comes now is the visitor leaving, and that may take a while
-            return await self._receive()
-        try:
-            message = await asyncio.wait_for(self._receive(), self._deadline - time.monotonic())
-        except TimeoutError:
-            raise Refused(408, "The request took too long to arrive.") from None
-        if message["type"] == "http.request":
-            self._count(message.get("body", b""))
-            self._complete = not message.get("more_body", False)
-        return message
-
-    def _count(self, chunk: bytes) -> None:
-        self._size += len(chunk)
-        if self._size > MAX_BODY:
-            raise too_large()
-        if self._boundary:
-            seen = self._tail + chunk
-            self._parts += seen.count(self._boundary)
-            self._tail = seen[max(0, len(seen) - len(self._boundary) + 1) :]
-            if self._parts > MAX_PARTS + 1:  # one more closes the last part
-                raise Refused(413, f"At most {MAX_PARTS} files can be sent at once.")
-
-    async def send(self, message: Message) -> None:
-        """Pass the answer on, with the headers that every answer gets."""
-        if self.refused:  # the visitor has had the reason; what gradio makes of the cut is no news
-            return
-        if message["type"] == "http.response.start":
-            self.status = message["status"]
-            message = {**message, "headers": self._dressed(message.get("headers", ()))}
-        await self._send(message)
-
-    def _dressed(self, raw: Any) -> list[tuple[bytes, bytes]]:
-        headers = MutableHeaders(raw=list(raw))
-        headers["x-content-type-options"] = "nosniff"
-        headers["referrer-policy"] = "strict-origin-when-cross-origin"
-        headers["content-security-policy"] = self._policy
-        # Other sites may call this API, but not as the visitor: there is nobody to log in as, and a
-        # private Space's cookie would otherwise let any page read it.
-        del headers["access-control-allow-credentials"]
-        return headers.raw
-
-    async def answer(
-        self, status: int, content: dict[str, str], more: Sequence[tuple[bytes, bytes]] = ()
-    ) -> None:
-        """A whole JSON answer of our own."""
-        body = json.dumps(content).encode()
-        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)), *more]
-        await self.send({"type": "http.response.start", "status": status, "headers": headers})
-        await self.send({"type": "http.response.body", "body": body})
-
-    async def refuse(self, refusal: Refused) -> None:
-        """Say why, if nothing was said yet; both keys, as gradio's clients read either."""
-        if not self.status:
-            content = {"detail": refusal.sentence, "error": refusal.sentence}
-            await self.answer(refusal.status, content, refusal.headers)
-        self.refused = True
-
-
-def too_large() -> Refused:
-    return Refused(413, f"This is too large: at most {MAX_BODY // MiB} MB can be sent.")
-
-
 class Guard:
     """ASGI middleware around the whole app; `ready` says whether `/healthz` answers 200 or 503, `auth` is
-    the "user:password" to ask for, if any."""
+    the "user:password" to ask for, if any; `turns` are those that the page waits for."""
 
     def __init__(
         self,
@@ -264,8 +169,13 @@ class Guard:
         ready: Callable[[], bool] = lambda: True,
         trust_proxy: bool | None = None,
         auth: str | None = None,
+        sweeper: Sweeper | None = None,
+        turns: Turns | None = None,
     ) -> None:
         self.app = app
+        self._sweeper, self._turns = sweeper, turns
+        self._held = Held()
+        self._mcp = Turns(MCP_AT_ONCE, MCP_PLACES, MCP_SHARE, MCP_SHARE)
         self._ready = ready
         self._auth = auth
         self._trust_proxy = proxy_is_trusted() if trust_proxy is None else trust_proxy
@@ -279,18 +189,22 @@ class Guard:
                 await self.app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        exchange = Exchange(headers, receive, send, self._policy)
+        address = visitors.address_of(scope, headers, self._trust_proxy)
+        exchange = Exchange(receive, send, self._policy, self._held, address)
         began = time.monotonic()
         try:
             await self._serve(scope, headers, exchange)
         except Refused as refusal:
             await exchange.refuse(refusal)
+        except Busy as busy:
+            await exchange.refuse(Refused(503, str(busy), [(b"retry-after", b"5")]))
         except ClientDisconnect:
             pass  # a visitor gave an upload up; or was cut off above
         except Exception:
             if not exchange.refused:
                 raise
         finally:
+            exchange.close()
             if not scope["path"].startswith(UNLOGGED):
                 taken = (time.monotonic() - began) * 1000
                 path = logged_path(scope["path"])
@@ -298,15 +212,43 @@ class Guard:
 
     async def _serve(self, scope: Scope, headers: Headers, exchange: Exchange) -> None:
         root_path = scope.get("root_path", "")
-        if scope["path"].removeprefix(root_path) == "/healthz":
-            ready = self._ready()
-            await exchange.answer(200 if ready else 503, {"status": "ok" if ready else "starting"})
+        path = scope["path"].removeprefix(root_path)
+        if path == "/healthz":
+            await self._tell_health(exchange)
             return
         if self._auth:
-            check_password(scope["path"].removeprefix(root_path), headers, self._auth)
+            check_password(path, headers, self._auth)
         check_target(scope["path"], scope.get("query_string", b""), root_path)
         announced = headers.get("content-length", "0")
         if announced.isdecimal() and int(announced) > MAX_BODY:  # what is not announced is counted
             raise too_large()
-        cleaned = cleaned_headers(headers, self._trust_proxy)
-        await self.app({**scope, "headers": cleaned}, exchange.receive, exchange.send)
+        is_mcp = bool(MCP.match(path))
+        who = visitors.introduce(headers, exchange.address, is_mcp)
+        inner = {**scope, "headers": [*cleaned_headers(headers, self._trust_proxy), who]}
+        async with contextlib.AsyncExitStack() as held:
+            if is_mcp:
+                if scope["method"] == "GET" and "text/event-stream" in headers.get("accept", ""):
+                    raise Refused(405, "This server has nothing to tell before it is asked.")
+                visitor = visitors.visitor_in(Headers(scope=inner))
+                await held.enter_async_context(self._mcp.place(visitor))
+            if scope["method"] == "POST":
+                await self._check_body(path, headers, exchange, is_mcp)
+            if is_mcp:
+                await held.enter_async_context(self._mcp.turn(visitor, 1))
+            await self.app(inner, exchange.receive, exchange.send)
+
+    async def _check_body(self, path: str, headers: Headers, exchange: Exchange, is_mcp: bool) -> None:
+        """An upload is counted as it comes; any other body is read first."""
+        is_upload = bool(UPLOAD.fullmatch(path))
+        if (is_upload or is_mcp) and self._sweeper:  # what is written to the folder of files
+            self._sweeper.expect(int(headers.get("content-length", MAX_BODY)))
+        if is_upload:
+            exchange.parts = Parts(headers)
+        else:
+            check_json(await exchange.body(), is_mcp)
+
+    async def _tell_health(self, exchange: Exchange) -> None:
+        ready, well = self._ready(), self._sweeper is None or self._sweeper.is_well
+        status = "starting" if not ready else "ok" if well else "files are not swept any more"
+        waiting = self._turns.waiting if self._turns else 0
+        await exchange.answer(200 if ready and well else 503, {"status": status, "waiting": waiting})

@@ -17,6 +17,7 @@ from vae.request import loaded, read_sides, whole
 from vae.ui import recipe
 from vae.ui.film import packed
 from vae.ui.player import ink_bytes
+from vae.ui.queued import page_event, taking
 from vae.ui.theme import static
 from vae.ui.words import sentence
 
@@ -37,8 +38,8 @@ def how(model: VAE | None) -> None:
             return {"error": sentence(error)}
 
     made = page.explain(
-        answer, page, page, js="() => digitMorph.explanation()", api_visibility="private",
-        concurrency_id="morph", show_progress="hidden", trigger_mode="multiple",
+        page_event(taking(0.3, answer)), page, page, js="() => digitMorph.explanation()",
+        api_visibility="private", show_progress="hidden", trigger_mode="multiple",
     )  # fmt: skip
     made.success(None, [page], None, js="(made) => digitMorph.explained(made)", api_visibility="private")
     made.failure(None, None, None, js="() => digitMorph.explained(null)", api_visibility="private")

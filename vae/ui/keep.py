@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import gradio as gr
 
 from vae.errors import BadRequest
 from vae.model import VAE
-from vae.request import produce
-from vae.ui import outputs, recipe
+from vae.request import MorphRequest, produce
+from vae.ui import files, recipe
 from vae.ui.options import NAMES
-from vae.ui.player import shown
-from vae.ui.words import plain_errors, sentence
+from vae.ui.player import shown, shown_seconds
+from vae.ui.queued import Prepare
+from vae.ui.turns import Work
 
 DOWNLOADS = {
     "mp4": ("MP4", "video"),
@@ -44,32 +45,34 @@ def keep_row() -> gr.HTML:
     )
 
 
-def save(model: VAE | None) -> Callable[[Any], str]:
+def save(model: VAE | None) -> Prepare:
     """{"recipe", "format"} -> the path of the file."""
 
-    def run(wish: Any) -> str:
-        with plain_errors():
-            if not isinstance(wish, dict) or wish.get("format") not in DOWNLOADS:
-                raise BadRequest("There is no such format.")
-            request = replace(recipe.unpack(wish.get("recipe")), formats=(wish["format"],))
-            result = produce(request, model)
-            name = "-to-".join(reading.number for reading in result.readings)
-            return outputs.keep(result.files[wish["format"]], f"{name}.{wish['format']}")
+    def prepare(wish: Any) -> Work:
+        if not isinstance(wish, dict) or wish.get("format") not in DOWNLOADS:
+            raise BadRequest("There is no such format.")
+        request = replace(recipe.unpack(wish.get("recipe")), formats=(wish["format"],))
+        return Work(request.seconds, lambda: files.keep_morph(produce(request, model), wish["format"]))
 
-    return run
+    return prepare
 
 
-def reopen(model: VAE | None) -> Callable[[Any], list[Any]]:
+def reopen(model: VAE | None) -> Prepare:
     """A recipe -> the morph for the player, then the typed numbers, the seed, the hand and the options."""
 
-    def run(text: Any) -> list[Any]:
-        try:
-            request = recipe.unpack(text)
-            morph = shown(request, model)
-        except Exception as error:
-            return [{"error": sentence(error)}, *[gr.skip()] * (5 + len(NAMES))]
+    def prepare(text: Any) -> Work:
+        request = recipe.unpack(text)
+        return Work(shown_seconds(request), partial(run, request))
+
+    def run(request: MorphRequest) -> list[Any]:
+        morph = shown(request, model)
         numbers = [side if isinstance(side, str) else gr.skip() for side in (request.source, request.target)]
         numbers.append(" ".join(side for side in request.via if isinstance(side, str)))
         return [morph, *numbers, request.seed, request.hand, *(getattr(request, name) for name in NAMES)]
 
-    return run
+    return prepare
+
+
+def not_reopened(words: str) -> list[Any]:
+    """What `reopen` answers with for what is no recipe."""
+    return [{"error": words}, *[gr.skip()] * (5 + len(NAMES))]

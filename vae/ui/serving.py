@@ -5,32 +5,26 @@
 
 import asyncio
 import contextlib
+import gc
 import io
-import logging
-import os
-import threading
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 import httpx
 from gradio import processing_utils
-from gradio.processing_utils import sh as safehttpx
-from gradio.utils import get_upload_folder
 
-from vae.ui.guard import MAX_FILE, Guard, MiB
-
-log = logging.getLogger("digit_morph.requests")
-
-FETCH_SECONDS = 15.0  # for a picture that a client names by its address
+from vae.ui.files import Sweeper
+from vae.ui.guard import Guard
+from vae.ui.pictures import MAX_FILE
+from vae.ui.sessions import Forgetful
+from vae.ui.turns import TURNS
 
 
 def queue_settings() -> dict[str, Any]:
-    """What `demo.queue(...)` gets: a bounded queue and no way around it."""
-    return {"max_size": 32, "default_concurrency_limit": 2, "api_open": False}
+    """What `demo.queue(...)` gets: no way around it, and no waiting in it, for that is done in `turns`."""
+    return {"max_size": 32, "default_concurrency_limit": None, "api_open": False}
 
 
 def launch_settings() -> dict[str, Any]:
@@ -43,76 +37,16 @@ def launch_settings() -> dict[str, Any]:
         "pwa": False,  # a Space would switch it on
         "ssr_mode": False,  # a Space would put a Node proxy in front of the guard
         "num_workers": 0,  # GRADIO_NUM_WORKERS would take uploads in processes beside the guard
-        "state_session_capacity": 1000,
         "strict_cors": True,
         "mcp_server": True,
     }
 
 
-class BoundedFetch(httpx.AsyncBaseTransport):
-    """How gradio fetches a picture that a client names by its address: public hosts, `MAX_FILE`.
-
-    Its own way checks that the host is public too, but reads whatever comes into memory, for as long
-    as it keeps coming, and unpacks it (a small gzip makes gigabytes). Each redirect comes by here.
-    """
+class NoFetch(httpx.AsyncBaseTransport):
+    """In place of Gradio's own way to fetch what an event names by an address; pictures have another."""
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        request.headers["accept-encoding"] = "identity"
-        try:
-            async with asyncio.timeout(FETCH_SECONDS):
-                address = await safehttpx.async_validate_url(request.url.host)
-                async with safehttpx.AsyncSecureTransport(address) as transport:
-                    return await self._read(await transport.handle_async_request(request))
-        except gr.Error:  # a ValueError, as is what safehttpx raises
-            raise
-        except (ValueError, OSError, httpx.HTTPError) as error:  # a timeout is an OSError
-            sentence = "The picture could not be fetched from that address."
-            raise gr.Error(sentence, print_exception=False) from error
-
-    async def _read(self, response: httpx.Response) -> httpx.Response:
-        body = bytearray()
-        async for chunk in response.aiter_raw():
-            body += chunk
-            if len(body) > MAX_FILE:
-                sentence = f"The picture at that address is larger than {MAX_FILE // MiB} MB."
-                raise gr.Error(sentence, print_exception=False)
-        kept = {name: response.headers[name] for name in ("location",) if name in response.headers}
-        return httpx.Response(response.status_code, headers=kept, content=bytes(body))
-
-
-def sweep(folder: str | os.PathLike[str], age_seconds: float, pattern: str = "tmp*") -> int:
-    """Delete the files in `folder` that match and are older than `age_seconds`; returns how many.
-
-    The pattern stands for what gradio writes an upload to before it is whole: one that is given up
-    stays, and `delete_cache` knows nothing of it. Finished uploads have folders of their own.
-    """
-    swept = 0
-    oldest = time.time() - age_seconds
-    for path in Path(folder).glob(pattern):
-        try:
-            if path.is_file() and not path.is_symlink() and path.stat().st_mtime < oldest:
-                path.unlink()
-                swept += 1
-        except OSError:  # renamed or deleted while we looked, or not ours
-            continue
-    return swept
-
-
-def sweep_regularly(
-    folder: str | os.PathLike[str], age_seconds: float, every_seconds: float, pattern: str = "tmp*"
-) -> Callable[[], None]:
-    """Sweep now and then from a thread that ends with the program; call the result to end it sooner."""
-    stopped = threading.Event()
-
-    def run() -> None:
-        while True:
-            if swept := sweep(folder, age_seconds, pattern):
-                log.info("swept %d abandoned files", swept)
-            if stopped.wait(every_seconds):
-                return
-
-    threading.Thread(target=run, name="sweeper", daemon=True).start()
-    return stopped.set
+        raise gr.Error("Only a picture can be given by its address.", print_exception=False)
 
 
 def guarded(
@@ -124,11 +58,27 @@ def guarded(
     async def lifespan(app: Any) -> AsyncIterator[None]:
         if app.middleware_stack is None:
             raise RuntimeError("the app has no middleware to guard: this version of starlette is unknown")
-        app.middleware_stack = Guard(app.middleware_stack, ready=ready, trust_proxy=trust_proxy, auth=auth)
-        processing_utils.async_transport = BoundedFetch()
-        stop = sweep_regularly(get_upload_folder(), age_seconds=600, every_seconds=300)
+        demo = app.get_blocks()
+        sweeper = Sweeper(demo.temp_file_sets)
+        app.middleware_stack = Guard(
+            app.middleware_stack,
+            ready=ready,
+            trust_proxy=trust_proxy,
+            auth=auth,
+            sweeper=sweeper,
+            turns=TURNS,
+        )
+        app.state_holder = Forgetful(demo)
+        processing_utils.async_transport = NoFetch()
+        # A call that fails leaves its inputs in a circle of frames and exceptions. Python looks for circles
+        # among all objects only when there are a quarter more of them, and what was loaded so far is hundreds
+        # of thousands: without those it looks soon, and in microseconds.
+        gc.collect()
+        gc.freeze()
+        sweeping = asyncio.create_task(sweeper.run())
         yield
-        stop()
+        sweeping.cancel()
+        gc.unfreeze()  # what is frozen when Python ends, libraries take for leaks, and print it
 
     return lifespan
 

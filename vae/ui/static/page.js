@@ -99,8 +99,8 @@ const digitMorph = (window.digitMorph = { pads: {}, player: null, keep: null, mo
 
   /* A long wait: how many are in the queue, and about how long they take. */
   async function sayWhy() {
-    const address = (window.gradio_config?.root ?? "") + "/gradio_api/queue/status";
-    const ahead = await fetch(address).then((answer) => answer.json(), () => ({})).then((found) => found.queue_size ?? 0);
+    const address = (window.gradio_config?.root ?? "") + "/healthz";
+    const ahead = await fetch(address).then((answer) => answer.json(), () => ({})).then((found) => found.waiting ?? 0);
     if (!since) return;
     const seconds = Math.ceil(((ahead + 1) * took) / AT_ONCE);
     document.querySelector(".fault").textContent = ahead

@@ -1,0 +1,155 @@
+"""What visitors upload and what is made for them: in one folder of this process, for ten minutes.
+
+Gradio writes uploads, fetched pictures and MCP's data to the folder that GRADIO_TEMP_DIR names, and deletes
+them by itself (`delete_cache`) only if each is in one of its lists and a file: what is given up half-way or
+comes by MCP stays for ever, and a folder in a list ends its sweeping without a word. So everything in the
+folder is swept here, whoever wrote it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import gc
+import logging
+import os
+import secrets
+import shutil
+import tempfile
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+import gradio.mcp
+from gradio.utils import get_upload_folder
+
+from vae.errors import Busy
+from vae.request import MorphResult
+
+log = logging.getLogger("digit_morph.files")
+
+KEPT_SECONDS = 600
+SWEEP_SECONDS = 20
+UNWELL_SECONDS = 300  # without a sweep that went through
+MOST_BYTES = 2**30  # of all files together: nothing more is taken; beyond half of it the oldest are swept
+SETTLED_SECONDS = 60  # an empty folder may be one that a file is just being put into
+
+
+def own_folder() -> Path:
+    """A new folder for this process's files, removed when it ends; to be called before the page is built.
+
+    Not the folder that all of Gradio's programs on a machine share: sweeping takes everything in it.
+    """
+    base = os.environ.get("GRADIO_TEMP_DIR") or None
+    if base:
+        Path(base).mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="digit-morph-", dir=base)).resolve()
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    os.environ["GRADIO_TEMP_DIR"] = str(folder)  # how Gradio is told
+    gradio.mcp.DEFAULT_TEMP_DIR = str(folder)  # it looked at the environment when it was imported
+    return folder
+
+
+def new(name: str) -> Path:
+    """Where a new file called `name` can be written: at an address that nobody can guess."""
+    folder = Path(get_upload_folder()) / secrets.token_urlsafe(16)
+    folder.mkdir(parents=True)
+    return folder / name
+
+
+def keep(data: bytes, name: str) -> str:
+    """Write `data` to a new file called `name`; returns its path."""
+    path = new(name)
+    path.write_bytes(data)
+    return str(path)
+
+
+def keep_morph(result: MorphResult, format: str) -> str:
+    """Write one of a morph's files, named after its numbers; returns its path."""
+    name = "-to-".join(reading.number for reading in result.readings)
+    return keep(result.files[format], f"{name}.{format}")
+
+
+def is_kept(path: str) -> bool:
+    """Whether `path` is a file, and no link or folder, in the folder of this process."""
+    given = Path(path)
+    try:
+        within = given.resolve(strict=True).is_relative_to(Path(get_upload_folder()).resolve())
+        return within and given.is_file() and not given.is_symlink()
+    except (OSError, ValueError):  # ValueError: a zero byte in the name
+        return False
+
+
+def sweep(
+    folder: Path, age_seconds: float, most_bytes: int = MOST_BYTES // 2, now: float | None = None
+) -> tuple[int, int]:
+    """Delete the files in `folder` and its folders that are older than `age_seconds`, then the oldest while
+    they are more than `most_bytes` together, and the folders that are empty.
+
+    Returns how many files were deleted, and how many bytes are left. What cannot be deleted is logged.
+    """
+    now, found, left = time.time() if now is None else now, [], 0
+    for path in [path for path in folder.rglob("*") if not path.is_dir() or path.is_symlink()]:
+        try:
+            status = path.lstat()
+        except FileNotFoundError:  # renamed or deleted while we looked
+            continue
+        found.append((max(status.st_mtime, status.st_ctime), status.st_size, path))
+        left += status.st_size
+    swept = 0
+    for written, size, path in sorted(found):
+        if now - written <= age_seconds and left <= most_bytes:
+            break
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            log.warning("cannot delete a file: %s", error.strerror)
+            continue
+        swept, left = swept + 1, left - size
+    folders = [path for path in folder.rglob("*") if path.is_dir()]
+    for path in sorted(folders, reverse=True):  # inner ones first
+        try:
+            if now - path.stat().st_mtime > min(age_seconds, SETTLED_SECONDS):
+                path.rmdir()
+        except OSError:  # not empty, or gone
+            continue
+    return swept, left
+
+
+class Sweeper:
+    """Sweeps this process's folder now and then, whatever happens on the way.
+
+    `forgotten` are Gradio's lists of files that it wrote: entries whose file is gone are taken out of them.
+    """
+
+    def __init__(self, forgotten: Iterable[set[str]] = ()) -> None:
+        self.folder = Path(get_upload_folder())
+        self.bytes = 0  # in the folder: as of the last sweep, and what was announced since
+        self._forgotten = forgotten
+        self._last = time.monotonic()
+
+    @property
+    def is_well(self) -> bool:
+        """Whether it swept lately."""
+        return time.monotonic() - self._last < UNWELL_SECONDS
+
+    def expect(self, size: int) -> None:
+        """Something of about `size` bytes is going to be written. Raises Busy when there is no room."""
+        if self.bytes + size > MOST_BYTES:
+            raise Busy("Too many pictures are being sent just now; please try again in a minute.")
+        self.bytes += size
+
+    async def run(self) -> None:
+        """Sweep until cancelled."""
+        while True:
+            try:
+                swept, self.bytes = await asyncio.to_thread(sweep, self.folder, KEPT_SECONDS)
+                for files in self._forgotten:
+                    files -= {file for file in tuple(files) if not Path(file).exists()}
+                gc.collect()  # circles that calls which failed have left
+                self._last = time.monotonic()
+                if swept:
+                    log.info("swept %d files, %d bytes are left", swept, self.bytes)
+            except Exception:  # a sweep that fails is one that failed: the next may do
+                log.exception("sweeping failed")
+            await asyncio.sleep(SWEEP_SECONDS)
