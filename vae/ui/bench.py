@@ -12,7 +12,7 @@ from vae.request import MorphRequest, Side
 from vae.ui import draw, keep, typed, upload
 from vae.ui.options import HOLD, chosen, options
 from vae.ui.player import player, shown, shown_seconds
-from vae.ui.queued import Prepare, endpoint, page_event
+from vae.ui.queued import Prepare, page_event
 from vae.ui.turns import Work
 
 OPENING = MorphRequest("3", "8", seed=0, playback="bounce", hold=HOLD)
@@ -71,8 +71,13 @@ def bench(model: VAE | None) -> None:
     for event, done in [*((event, "arrived") for event in made), (linked, "reopened")]:
         event.success(None, [stage], None, js=f"(made) => digitMorph.{done}(made)", api_visibility="private")
         event.failure(None, None, None, js="() => digitMorph.failed()", api_visibility="private")
-    saved = row.save(endpoint(keep.save(model)), stage, file, js="() => digitMorph.wished()", **PRIVATE)
-    saved.success(None, [file], None, js="(file) => digitMorph.saved(file)", api_visibility="private")
+    words = plain("")
+    saved = row.save(
+        page_event(keep.save(model), keep.not_saved), stage, [file, words], js="() => digitMorph.wished()",
+        **PRIVATE,
+    )  # fmt: skip
+    saved.success(None, [file, words], None, js="(...made) => digitMorph.saved(...made)",
+                  api_visibility="private")  # fmt: skip
     saved.failure(None, None, None, js="() => digitMorph.saved(null)", api_visibility="private")
 
 

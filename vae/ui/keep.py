@@ -46,15 +46,23 @@ def keep_row() -> gr.HTML:
 
 
 def save(model: VAE | None) -> Prepare:
-    """{"recipe", "format"} -> the path of the file."""
+    """{"recipe", "format"} -> the path of the file, and no words."""
 
     def prepare(wish: Any) -> Work:
         if not isinstance(wish, dict) or wish.get("format") not in DOWNLOADS:
             raise BadRequest("There is no such format.")
         request = replace(recipe.unpack(wish.get("recipe")), formats=(wish["format"],))
-        return Work(request.seconds, lambda: files.keep_morph(produce(request, model), wish["format"]))
+        return Work(request.seconds, partial(run, request, wish["format"]))
+
+    def run(request: MorphRequest, format: str) -> list[Any]:
+        return [files.keep_morph(produce(request, model), format), None]
 
     return prepare
+
+
+def not_saved(words: str) -> list[Any]:
+    """What `save` answers with for what cannot be made."""
+    return [None, words]
 
 
 def reopen(model: VAE | None) -> Prepare:

@@ -235,8 +235,8 @@ const digitMorph = (window.digitMorph = { pads: {}, player: null, keep: null, mo
       }
     });
     digitMorph.wished = () => ({ ...format });
-    digitMorph.saved = (file) => {
-      said.textContent = file ? "" : "The file could not be made. Please try again.";
+    digitMorph.saved = (file, words) => {
+      said.textContent = file ? "" : (words ?? "The file could not be made. Please try again.");
       if (!file) return;
       const link = Object.assign(document.createElement("a"), { href: file.url, download: file.orig_name ?? "" });
       link.click();
