@@ -118,12 +118,13 @@ def test_bodies_in_memory_are_bounded_for_one_and_for_all() -> None:
     with pytest.raises(Refused, match="in a minute"):
         held.take("192.0.2.1", 1)
     held.give_back("192.0.2.1", 1)
-    for k in range(2, 5):
-        held.take(f"192.0.2.{k}", 2 * half)
+    others = (exchange.MAX_HELD - 2 * half) // 4
+    for k in range(2, 6):
+        held.take(f"192.0.2.{k}", others)
     with pytest.raises(Refused):
         held.take("192.0.2.9", 1)
     held.give_back("192.0.2.9", 1)
-    held.give_back("192.0.2.4", 2 * half)
+    held.give_back("192.0.2.1", 2 * half)
     held.take("", 2 * half)  # nobody knows whose
 
 

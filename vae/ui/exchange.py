@@ -15,7 +15,7 @@ from vae.ui.bodies import Parts, Refused
 
 MiB = 2**20
 MAX_BODY = 12 * MiB  # any request: multipart's own text, or a picture of 9 MiB as a data: URL
-MAX_HELD, MAX_HELD_BY_ONE = 256 * MiB, 64 * MiB  # of bodies that are in memory: of all, of an address
+MAX_HELD, MAX_HELD_BY_ONE = 256 * MiB, 96 * MiB  # of bodies that are in memory: of all, of an address
 BODY_SECONDS = 60.0  # for a body to arrive, so that a trickle does not hold a connection for ever
 
 

@@ -1,8 +1,8 @@
 """Closes what a public Gradio app leaves open: a thin ASGI layer in front of it, put there by `serving`.
 
-Every rule here answers something that was seen
-on gradio 6.31; tests/test_guard.py asks each of them of a running server again, so that an upgrade
-of gradio which moves a route shows up there and not in production.
+Every rule here and in `bodies` answers something that was seen on gradio 6.31; tests/test_guard.py asks
+each of them of a running server again, so that an upgrade of gradio which moves a route shows up there and
+not in production.
 
 The guard is put around the *whole* application when its lifespan begins, before the first request
 is accepted. `app_kwargs={"middleware": [...]}` would be the usual way, but it puts the guard inside
