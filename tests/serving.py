@@ -9,6 +9,7 @@ import socket
 import subprocess
 import time
 import urllib.request
+from collections.abc import Callable
 from typing import Any
 
 from gradio_client import Client
@@ -22,6 +23,14 @@ def free_port() -> int:
             probe.bind(("127.0.0.1", port))
             return port
     raise OSError("a hundred ports are taken")
+
+
+def until(happened: Callable[[], bool], seconds: float = 60) -> None:
+    """Return when it has happened; fail when that takes too long."""
+    deadline = time.monotonic() + seconds
+    while not (done := happened()) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert done
 
 
 def await_health(server: subprocess.Popen[bytes], url: str, seconds: float = 300) -> None:

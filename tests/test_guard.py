@@ -9,7 +9,7 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 from gradio_client import handle_file
 from PIL import Image
-from serving import client_of, free_port
+from serving import client_of, free_port, until
 from starlette.requests import ClientDisconnect
 
 from vae.ui import bodies, exchange, files, guard, pictures, serving, visitors
@@ -133,13 +133,6 @@ def picture(side: int) -> bytes:
     file = io.BytesIO()
     Image.fromarray(np.zeros((side, side, 3), np.uint8)).save(file, "PNG")
     return file.getvalue()
-
-
-def until(happened: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not (done := happened()) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert done
 
 
 def ask_mcp(server: Server, method: str, params: dict) -> dict:

@@ -15,6 +15,7 @@ import gradio as gr
 import httpx
 from gradio import processing_utils
 
+from vae.ui import connections
 from vae.ui.files import Sweeper
 from vae.ui.guard import Guard
 from vae.ui.pictures import MAX_FILE
@@ -105,11 +106,11 @@ def launch(
     settings["app_kwargs"] = {"lifespan": guarded(ready, trust_proxy, auth)}
     demo.queue(**queue_settings())
     if not share:
-        return demo.launch(server_name=host, server_port=port, **settings)
+        return connections.launch(demo, server_name=host, server_port=port, **settings)
     waits = not settings.pop("prevent_thread_lock", False)
     with contextlib.redirect_stdout(io.StringIO()):  # where it fails, gradio guesses at length
-        started = demo.launch(
-            server_name=host, server_port=port, share=True, prevent_thread_lock=True, **settings
+        started = connections.launch(
+            demo, server_name=host, server_port=port, share=True, prevent_thread_lock=True, **settings
         )
     print(about_link(demo.local_url, demo.share_url, bool(auth)), flush=True)
     if waits:
