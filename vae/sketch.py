@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components
 
 from vae.errors import BadRequest, EmptyDrawing
-from vae.picture import Array, Source, disc, ink, open_image, reduced, side
+from vae.picture import WORK_SIDE, Array, Source, disc, ink, open_image, side
 
 FAINT = 0.1  # less ink than this is paper
 SIZE, BOX, CENTRE = 28, 20, 14.0  # the picture, the digit in it, the index of its centre of mass
@@ -69,7 +69,7 @@ def read_digits(image: Source | None, *, max_digits: int = 4, single: bool = Fal
     """
     if image is None:
         raise EmptyDrawing("Nothing is drawn yet; draw a digit first.")
-    marks = _marks(ink(reduced(open_image(image))))
+    marks = _marks(ink(open_image(image)))
     if not marks:
         raise EmptyDrawing("I see no digit here; draw one with a stroke or two.")
     if single:
@@ -193,12 +193,23 @@ def as_mnist(digit: Array) -> Array:
     Returns:
         (28, 28) float32 in [0, 1]; a digit of MNIST comes out nearly as it went in.
     """
+    digit = _bounded(digit)
     fine = _fine(digit)
     pen = _pen_width(fine) * BOX / FINE
     wanted = float(np.clip(pen, *PEN))
     if pen == 0 or (pen == wanted and max(digit.shape) >= BOX):
         return _centred(_boxed(digit))
     return _centred(_boxed(_repenned(fine, pen * FINE / BOX, wanted / BOX)))
+
+
+def _bounded(digit: Array) -> Array:
+    """At most WORK_SIDE a side, each block of pixels becoming its darkest: no hairline is lost, and the disc
+    of `_fine` stays small."""
+    factor = -(-max(digit.shape) // WORK_SIDE)
+    if factor == 1:
+        return digit
+    rows = np.maximum.reduceat(digit, np.arange(0, digit.shape[0], factor), axis=0)
+    return np.maximum.reduceat(rows, np.arange(0, digit.shape[1], factor), axis=1)
 
 
 def _fine(digit: Array) -> Array:
