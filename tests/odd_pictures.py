@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 import cv2
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from vae.errors import BadRequest
 from vae.picture import WORK_SIDE
@@ -127,9 +127,19 @@ def thin(width: int, height: int) -> bytes:
     return png(width, height, 16, 0, np.pad(rows.view(np.uint8), [(0, 0), (1, 0)]).tobytes())
 
 
+def lines(step: int, start: int) -> bytes:
+    image = Image.new("L", (1200, 1200), "white")
+    for y in range(start, -start, step):
+        ImageDraw.Draw(image).line([(0, y), (1200, y + 1200)], fill="black")
+    return encoded(image, "PNG")
+
+
 FILES: dict[str, Make] = {
     "16 bit PNG, 3 x 300,000": lambda: thin(3, 300_000),
     "16 bit PNG, 1 x 4,000,000": lambda: thin(1, 4_000_000),
+    "page of slanting lines": lambda: lines(3, -1200),
+    "page of slanting lines as one digit": lambda: lines(3, -1200),
+    "forty long lines": lambda: lines(5, -100),
 }
 
 
