@@ -16,8 +16,13 @@ Source = str | PathLike[str] | bytes | Image.Image | NDArray[np.generic]
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF")
 MAX_PIXELS = 4_000_000
+MAX_SIDE = 20_000  # at 4 megapixels a longer picture is, reduced, under 12 pixels wide: no digit is as thin
 WORK_SIDE = 1200  # a larger picture is reduced before it is read: a digit never needs more
 CONTRAST = 0.15  # fainter ink than this is none: shadows, noise
+
+TOO_LARGE = f"This picture is too large; send one of at most {MAX_PIXELS // 1_000_000} megapixels."
+TOO_LONG = f"This picture is too long and thin; send one of at most {MAX_SIDE:,} pixels a side."
+EMPTY = "A picture is needed with rows, columns, and one, three or four channels."
 
 
 def open_image(source: Source) -> Image.Image:
@@ -31,7 +36,8 @@ def open_image(source: Source) -> Image.Image:
         The decoded image in its own mode, turned the way its EXIF orientation says.
 
     Raises:
-        UnreadablePicture: no such file, not a picture, damaged, of another format, or above 4 megapixels.
+        UnreadablePicture: no such file, not a picture, damaged, of another format, above 4 megapixels, or
+            above 20,000 pixels a side.
     """
     try:
         if isinstance(source, np.ndarray):
@@ -41,17 +47,13 @@ def open_image(source: Source) -> Image.Image:
         else:
             data = source if isinstance(source, bytes) else Path(source).read_bytes()
             image = Image.open(io.BytesIO(data), formats=FORMATS)
-        if image.width * image.height > MAX_PIXELS:
-            raise Image.DecompressionBombError
+        _check_size(*image.size)
         image.load()
         return ImageOps.exif_transpose(image)
     except UnreadablePicture:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        limit = MAX_PIXELS // 1_000_000
-        raise UnreadablePicture(
-            f"This picture is too large; send one of at most {limit} megapixels."
-        ) from None
+        raise UnreadablePicture(TOO_LARGE) from None
     except FileNotFoundError:
         raise UnreadablePicture("There is no picture of that name.") from None
     except Exception:  # PIL's decoders raise almost anything on a damaged file
@@ -60,25 +62,37 @@ def open_image(source: Source) -> Image.Image:
         ) from None
 
 
+def _check_size(width: int, height: int) -> None:
+    if width == 0 or height == 0:
+        raise UnreadablePicture(EMPTY)
+    if width * height > MAX_PIXELS:
+        raise UnreadablePicture(TOO_LARGE)
+    if max(width, height) > MAX_SIDE:
+        raise UnreadablePicture(TOO_LONG)
+
+
 def _from_array(array: NDArray[np.generic]) -> Image.Image:
     if array.ndim == 3 and array.shape[2] == 1:
         array = array[:, :, 0]
-    if array.size == 0 or not (array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4))):
-        raise UnreadablePicture("A picture is needed with rows, columns, and one, three or four channels.")
+    if not (array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4))):
+        raise UnreadablePicture(EMPTY)
+    _check_size(array.shape[1], array.shape[0])
     if array.dtype != np.uint8:
-        values = array.astype(np.float64)
-        if array.dtype.kind not in "bf" or not (values.min() >= 0 and values.max() <= 1):  # NaN fails both
+        if array.dtype.kind not in "bf" or not (array.min() >= 0 and array.max() <= 1):  # NaN fails both
             raise UnreadablePicture(
                 "A picture's values must be whole numbers to 255 or fractions from 0 to 1."
             )
-        array = np.rint(values * 255).astype(np.uint8)
+        # row by row: the whole picture as float64 would be 128 MB
+        array = np.stack([np.rint(row.astype(np.float64) * 255).astype(np.uint8) for row in array])
     return Image.fromarray(np.ascontiguousarray(array))
 
 
-def reduced(image: Image.Image) -> Image.Image:
+def _reduced(image: Image.Image) -> Image.Image:
     """A large picture, averaged down by a whole number to at most WORK_SIDE pixels a side."""
     factor = -(-max(image.size) // WORK_SIDE)
-    return image if factor == 1 or _is_deep(image) else image.convert("RGBA").reduce(factor)
+    if factor == 1:
+        return image
+    return (Image.fromarray(_grey(image)) if _is_deep(image) else _rgba(image)).reduce(factor)
 
 
 def ink(image: Image.Image) -> Array:
@@ -89,12 +103,12 @@ def ink(image: Image.Image) -> Array:
     by the light that falls on it, and Otsu's threshold (IEEE Trans. SMC 9(1), 1979) tells ink from paper.
 
     Args:
-        image: any mode that PIL knows.
+        image: any mode that PIL knows; one of more than WORK_SIDE pixels a side is reduced first.
 
     Returns:
-        (H, W) float32 in [0, 1], ink = 1; all zeros where there is none.
+        (H, W) float32 in [0, 1], ink = 1, at most WORK_SIDE a side; all zeros where there is none.
     """
-    colour, alpha = _colour_and_alpha(image)
+    colour, alpha = _colour_and_alpha(_reduced(image))
     if alpha.min() < 1:
         ground = _ground(colour, alpha)
         if ground is None:
@@ -132,13 +146,23 @@ def _ground(colour: Array, alpha: Array) -> Array | None:
 def _colour_and_alpha(image: Image.Image) -> tuple[Array, Array]:
     """(3, H, W) or (1, H, W) colour and (H, W) alpha, float32 in [0, 1]."""
     if _is_deep(image):
-        values = np.nan_to_num(np.asarray(image, np.float32), posinf=0, neginf=0)
-        top = next((top for top in (1, 255, 65535) if values.max() <= top), values.max())
-        grey = np.clip(values / np.float32(top), 0, 1, dtype=np.float32)
+        grey = _grey(image)
         return grey[None], np.ones_like(grey)
-    bands = image.convert("RGBA").split()
-    planes = np.stack([np.asarray(band, np.float32) / np.float32(255) for band in bands])
+    planes = np.stack([np.asarray(band, np.float32) / np.float32(255) for band in _rgba(image).split()])
     return planes[:3], planes[3]
+
+
+def _grey(image: Image.Image) -> Array:
+    """A deep picture as (H, W) float32 in [0, 1]: in place, as it is not reduced yet."""
+    values = np.array(image, np.float32)
+    np.nan_to_num(values, copy=False, posinf=0, neginf=0)
+    values /= next((top for top in (1, 255, 65535) if values.max() <= top), values.max())
+    return np.clip(values, 0, 1, out=values)
+
+
+def _rgba(image: Image.Image) -> Image.Image:
+    by_way_of = {"LAB": "RGB", "La": "LA"}.get(image.mode)  # LAB's alpha would be arbitrary, La has no way
+    return (image.convert(by_way_of) if by_way_of else image).convert("RGBA")
 
 
 def _is_deep(image: Image.Image) -> bool:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components
 
 from vae.errors import BadRequest, EmptyDrawing
-from vae.picture import Array, Source, disc, ink, open_image, reduced, side
+from vae.picture import WORK_SIDE, Array, Source, disc, ink, open_image, side
 
 FAINT = 0.1  # less ink than this is paper
 SIZE, BOX, CENTRE = 28, 20, 14.0  # the picture, the digit in it, the index of its centre of mass
@@ -28,11 +28,34 @@ PEN = (1.8, 3.8)  # widths of MNIST's pens in the box; those outside are brought
 
 
 class Mark(NamedTuple):
-    """A piece of ink: where its box stands on the picture, and its own ink in that box."""
+    """A connected piece of ink: its box on the picture, and its first and last column in each row of that.
+
+    Many marks can share one large box (a hatched page), so a mark does not hold its pixels.
+    """
+
+    label: int
+    left: int
+    top: int
+    width: int
+    height: int
+    first: NDArray[np.intp]  # (height,)
+    last: NDArray[np.intp]
+
+    @property
+    def right(self) -> int:
+        return self.left + self.width
+
+    @property
+    def bottom(self) -> int:
+        return self.top + self.height
+
+
+class Digit(NamedTuple):
+    """Some of the ink: where its box stands on the picture, and its own ink in that box."""
 
     left: int
     top: int
-    ink: Array  # (height, width), other marks' ink removed
+    ink: Array  # (height, width), other ink removed
 
     @property
     def height(self) -> int:
@@ -45,10 +68,6 @@ class Mark(NamedTuple):
     @property
     def right(self) -> int:
         return self.left + self.width
-
-    @property
-    def bottom(self) -> int:
-        return self.top + self.height
 
 
 def read_digits(image: Source | None, *, max_digits: int = 4, single: bool = False) -> torch.Tensor:
@@ -69,14 +88,17 @@ def read_digits(image: Source | None, *, max_digits: int = 4, single: bool = Fal
     """
     if image is None:
         raise EmptyDrawing("Nothing is drawn yet; draw a digit first.")
-    marks = _marks(ink(reduced(open_image(image))))
-    if not marks:
+    inked = ink(open_image(image))
+    labels, stats, kept = _pieces(inked)
+    if not kept:
         raise EmptyDrawing("I see no digit here; draw one with a stroke or two.")
     if single:
-        digits = [_merge(marks)]
+        digits = [_cut_out(inked, labels, stats, kept)]
     else:
-        _check_count(len(marks), max_digits, bearable=10 * max_digits)
-        digits = [part for group in _groups(marks) for part in _split(group)]
+        _check_count(len(kept), max_digits, bearable=10 * max_digits)
+        groups = _groups([_mark(labels, label, *stats[label, :4].tolist()) for label in kept])
+        _check_count(len(groups), max_digits, bearable=max_digits)  # before any is cut out of the picture
+        digits = [part for group in groups for part in _split(_cut_out(inked, labels, stats, group))]
         _check_count(len(digits), max_digits, bearable=max_digits)
         digits.sort(key=lambda digit: digit.left + digit.right)
     return torch.from_numpy(np.stack([as_mnist(digit.ink) for digit in digits])[:, None])
@@ -89,8 +111,11 @@ def _check_count(count: int, most: int, bearable: int) -> None:
         raise BadRequest(f"I see {count} separate marks; draw at most {limit}.")
 
 
-def _marks(inked: Array) -> list[Mark]:
-    """The connected pieces of ink, without the dust: specks, and dots small beside the rest."""
+def _pieces(inked: Array) -> tuple[NDArray[np.int32], NDArray[np.int32], list[int]]:
+    """The connected pieces of ink: labels (H, W), OpenCV's statistics of each, and which of them are marks.
+
+    The others are the paper and dust: specks, and dots small beside the rest.
+    """
     labels, stats = cv2.connectedComponentsWithStats((inked > FAINT).astype(np.uint8), connectivity=8)[1:3]
     solid = np.bincount(labels[inked > 0.5], minlength=len(stats)) > 0
     sides, areas = stats[:, 2:4], stats[:, 4]
@@ -100,30 +125,30 @@ def _marks(inked: Array) -> list[Mark]:
     kept[0] = False  # the paper
     if kept.any():
         kept &= longest > np.where(dot, 0.25, 0.12) * longest[kept].max()
-    marks = []
-    for label in np.flatnonzero(kept):
-        x, y, width, height = stats[label, :4].tolist()
-        box = np.s_[y : y + height, x : x + width]
-        marks.append(Mark(x, y, np.where(labels[box] == label, inked[box], np.float32(0))))
-    return marks
+    return labels, stats, np.flatnonzero(kept).tolist()
 
 
-def _merge(marks: list[Mark]) -> Mark:
-    left, top = min(mark.left for mark in marks), min(mark.top for mark in marks)
-    right, bottom = max(mark.right for mark in marks), max(mark.bottom for mark in marks)
-    whole = np.zeros((bottom - top, right - left), np.float32)
-    for mark in marks:
-        whole[mark.top - top : mark.bottom - top, mark.left - left : mark.right - left] += mark.ink
-    return Mark(left, top, whole)
+def _mark(labels: NDArray[np.int32], label: int, left: int, top: int, width: int, height: int) -> Mark:
+    own = labels[top : top + height, left : left + width] == label  # every row has some
+    first, last = left + own.argmax(axis=1), left + width - 1 - own[:, ::-1].argmax(axis=1)
+    return Mark(label, left, top, width, height, first, last)
 
 
-def _groups(marks: list[Mark]) -> list[Mark]:
-    """Strokes of one digit, put together."""
+def _cut_out(inked: Array, labels: NDArray[np.int32], stats: NDArray[np.int32], members: list[int]) -> Digit:
+    """The ink of some pieces, in the box around them."""
+    left, top = stats[members, :2].min(axis=0).tolist()
+    right, bottom = (stats[members, :2] + stats[members, 2:4]).max(axis=0).tolist()
+    box = np.s_[top:bottom, left:right]
+    return Digit(left, top, np.where(np.isin(labels[box], members), inked[box], np.float32(0)))
+
+
+def _groups(marks: list[Mark]) -> list[list[int]]:
+    """Strokes of one digit, put together: the labels of each."""
     joined = np.zeros((len(marks), len(marks)), bool)
     for (i, a), (j, b) in combinations(enumerate(marks), 2):
         joined[i, j] = _one_digit(*sorted((a, b), key=lambda mark: mark.height))
     count, group = connected_components(joined, directed=False)
-    return [_merge([mark for mark, g in zip(marks, group, strict=True) if g == k]) for k in range(count)]
+    return [[mark.label for mark, g in zip(marks, group, strict=True) if g == k] for k in range(count)]
 
 
 def _one_digit(low: Mark, tall: Mark) -> bool:
@@ -145,34 +170,29 @@ def _side_by_side(a: Mark, b: Mark) -> bool:
     top, bottom = max(a.top, b.top), min(a.bottom, b.bottom)
     if bottom - top < 0.6 * min(a.height, b.height):
         return False
-    (a_first, a_last), (b_first, b_last) = (_row_ends(mark, top, bottom) for mark in (a, b))
+    of_a, of_b = np.s_[top - a.top : bottom - a.top], np.s_[top - b.top : bottom - b.top]
+    a_first, a_last, b_first, b_last = a.first[of_a], a.last[of_a], b.first[of_b], b.last[of_b]
     return bool(max((a_last < b_first).mean(), (b_last < a_first).mean()) > 0.8)
 
 
-def _row_ends(mark: Mark, top: int, bottom: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """The first and the last inked column of each row from `top` to `bottom`, on the picture."""
-    rows = mark.ink[top - mark.top : bottom - mark.top] > FAINT
-    return mark.left + rows.argmax(axis=1), mark.right - 1 - rows[:, ::-1].argmax(axis=1)
-
-
-def _split(mark: Mark) -> list[Mark]:
-    """Part digits that touch: a wide mark is cut where it is thinnest, if both parts are tall."""
-    if mark.width < max(WIDE * mark.height, SPECK):
-        return [mark]
-    middle = mark.width // 4
-    columns = mark.ink.sum(axis=0)[middle : mark.width - middle]
+def _split(digit: Digit) -> list[Digit]:
+    """Part digits that touch: a wide one is cut where it is thinnest, if both parts are tall."""
+    if digit.width < max(WIDE * digit.height, SPECK):
+        return [digit]
+    middle = digit.width // 4
+    columns = digit.ink.sum(axis=0)[middle : digit.width - middle]
     cut = middle + int(columns.argmin())
-    parts = [_trimmed(mark, 0, cut), _trimmed(mark, cut, mark.width)]
-    if columns.min() > 0.3 * mark.height or min(part.height for part in parts) < TALL * mark.height:
-        return [mark]
-    return [digit for part in parts for digit in _split(part)]
+    parts = [_trimmed(digit, 0, cut), _trimmed(digit, cut, digit.width)]
+    if columns.min() > 0.3 * digit.height or min(part.height for part in parts) < TALL * digit.height:
+        return [digit]
+    return [piece for part in parts for piece in _split(part)]
 
 
-def _trimmed(mark: Mark, start: int, stop: int) -> Mark:
-    """The part of a mark between two of its columns."""
-    part = mark.ink[:, start:stop]
+def _trimmed(digit: Digit, start: int, stop: int) -> Digit:
+    """The part of a digit between two of its columns."""
+    part = digit.ink[:, start:stop]
     rows, columns = _cropped(part)
-    return Mark(mark.left + start + columns.start, mark.top + rows.start, part[rows, columns])
+    return Digit(digit.left + start + columns.start, digit.top + rows.start, part[rows, columns])
 
 
 def _cropped(inked: Array) -> tuple[slice, slice]:
@@ -193,12 +213,23 @@ def as_mnist(digit: Array) -> Array:
     Returns:
         (28, 28) float32 in [0, 1]; a digit of MNIST comes out nearly as it went in.
     """
+    digit = _bounded(digit)
     fine = _fine(digit)
     pen = _pen_width(fine) * BOX / FINE
     wanted = float(np.clip(pen, *PEN))
     if pen == 0 or (pen == wanted and max(digit.shape) >= BOX):
         return _centred(_boxed(digit))
     return _centred(_boxed(_repenned(fine, pen * FINE / BOX, wanted / BOX)))
+
+
+def _bounded(digit: Array) -> Array:
+    """At most WORK_SIDE a side, each block of pixels becoming its darkest: no hairline is lost, and the disc
+    of `_fine` stays small."""
+    factor = -(-max(digit.shape) // WORK_SIDE)
+    if factor == 1:
+        return digit
+    rows = np.maximum.reduceat(digit, np.arange(0, digit.shape[0], factor), axis=0)
+    return np.maximum.reduceat(rows, np.arange(0, digit.shape[1], factor), axis=1)
 
 
 def _fine(digit: Array) -> Array:
