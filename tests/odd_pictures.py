@@ -127,11 +127,68 @@ def thin(width: int, height: int) -> bytes:
     return png(width, height, 16, 0, np.pad(rows.view(np.uint8), [(0, 0), (1, 0)]).tobytes())
 
 
+def seven(form: str = "PNG", **options: object) -> bytes:
+    image = Image.new("L", (560, 280), "white")
+    ImageDraw.Draw(image).line([(200, 50), (320, 50), (240, 230)], fill="black", width=14)
+    return encoded(image, form, **options)
+
+
 def lines(step: int, start: int) -> bytes:
     image = Image.new("L", (1200, 1200), "white")
     for y in range(start, -start, step):
         ImageDraw.Draw(image).line([(0, y), (1200, y + 1200)], fill="black")
     return encoded(image, "PNG")
+
+
+def exif(tags: int, size: int, orientation: int = 6) -> bytes:
+    """Tags that point at the same `size` bytes each, after the one that turns the picture."""
+    entries = [struct.pack("<HHII", 0x9000 + tag, 7, size, 8) for tag in range(tags)]
+    turn = struct.pack("<HHII", 0x0112, 3, 1, orientation)
+    directory = struct.pack("<H", tags + 1) + turn + b"".join(entries) + bytes(4)
+    return (b"II*\0\x08\0\0\0" + directory).ljust(size + 8, b"\0")
+
+
+def with_chunk(name: bytes, data: bytes) -> bytes:
+    whole = seven()
+    return whole[:33] + chunk(name, data) + whole[33:]  # after IHDR
+
+
+def raw_profile() -> bytes:
+    text = "\nexif\n  1\n" + exif(1000, 450_000).hex()
+    return with_chunk(b"zTXt", b"Raw profile type exif\0\0" + zlib.compress(text.encode(), 9))
+
+
+def jpeg_exif() -> bytes:
+    block, jpeg = exif(8000, 100_000), seven("JPEG")
+    parts = [b"Exif\0\0" + block[at : at + 60_000] for at in range(0, len(block), 60_000)]
+    header = b"".join(b"\xff\xe1" + struct.pack(">H", len(part) + 2) + part for part in parts)
+    return jpeg[:2] + header + jpeg[20:]  # JFIF's resolution, left out here, would spare PIL the EXIF
+
+
+def jpeg_scans() -> bytes:
+    jpeg = io.BytesIO()
+    Image.new("L", (2000, 2000)).save(jpeg, "JPEG", progressive=True)
+    whole = jpeg.getvalue()
+    last = whole[whole.rfind(b"\xff\xda") : -2]
+    return whole[:-2] + 2000 * last + whole[-2:]
+
+
+def apng() -> bytes:
+    side = 12_000
+    frame = struct.pack(">IIIIIHHBB", 0, side, side, 0, 0, 1, 1, 1, 0)  # to be cleared: PIL fills another
+    return png(side, side, 8, 6, b"", chunk(b"acTL", struct.pack(">II", 2, 0)) + chunk(b"fcTL", frame))
+
+
+def gif(side: int, extra: bytes) -> bytes:
+    screen = struct.pack("<HH", side, side)
+    frame = b",\0\0\0\0" + screen + b"\0\x02\x02\x4c\x01\0;"
+    return b"GIF89a" + screen + b"\x80\0\0\xff\xff\xff\0\0\0" + extra + frame
+
+
+def bmp_runs() -> bytes:
+    """One row, and a step 255 rows up."""
+    header = struct.pack("<IiiHHIIiiII", 40, 4_000_000, 1, 1, 8, 1, 4, 0, 0, 3, 0)
+    return b"BM" + struct.pack("<IHHI", 70, 0, 0, 66) + header + b"\0\1\2\0\3\4\5\0\6\7\x08\0" + b"\0\2\0\xff"
 
 
 FILES: dict[str, Make] = {
@@ -140,6 +197,16 @@ FILES: dict[str, Make] = {
     "page of slanting lines": lambda: lines(3, -1200),
     "page of slanting lines as one digit": lambda: lines(3, -1200),
     "forty long lines": lambda: lines(5, -100),
+    "animated PNG of 144 megapixels": apng,
+    "PNG with EXIF in its text": raw_profile,
+    "PNG with EXIF, turned": lambda: with_chunk(b"eXIf", exif(2700, 32_000)),
+    "PNG with much EXIF": lambda: with_chunk(b"eXIf", exif(8000, 100_000)),
+    "JPEG with much EXIF": jpeg_exif,
+    "WebP with much EXIF": lambda: seven("WEBP", exif=exif(8000, 100_000)),
+    "JPEG of 2,000 scans": jpeg_scans,
+    "GIF of 179 megapixels to be cleared": lambda: gif(13_370, b"!\xf9\x04\x08\0\0\0\0"),
+    "GIF with a long comment": lambda: gif(10, b"!\xfe" + 1_500_000 * b"\x01a" + b"\0"),
+    "BMP of runs": bmp_runs,
 }
 
 

@@ -1,5 +1,6 @@
 """Pictures of every shape and depth, and files made to be a burden. What is read of them: test_sketch."""
 
+import io
 import json
 import os
 import re
@@ -10,11 +11,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from odd_pictures import FILES, MOST_DISC, in_mode, thin, watched
-from PIL import Image, ImageDraw
+from odd_pictures import FILES, MOST_DISC, exif, in_mode, seven, thin, watched
+from PIL import Image, ImageDraw, ImageOps
 
 from vae.errors import UnreadablePicture
-from vae.picture import MAX_SIDE, WORK_SIDE, ink, open_image
+from vae.picture import MAX_EXIF, MAX_SIDE, WORK_SIDE, ink, open_image
 from vae.sketch import as_mnist, read_digits
 
 ROOT = Path(__file__).parent.parent
@@ -63,6 +64,8 @@ def test_a_small_file_takes_little_time_and_memory(name, files):
     assert said["status"] == 0, said  # 11 is a crash, 24 half a minute of work
     assert said["seconds"] < 2 and said["megabytes"] < 150, said
     assert said["outcome"].startswith(("read: 1", "refused: ")), said
+    if "EXIF" in name:
+        assert said["outcome"] == "read: 1"  # the picture is good
 
 
 def test_longest_picture():
@@ -131,3 +134,21 @@ def test_a_digit_of_any_size_meets_small_kernels(long, monkeypatch):
     assert digit.shape == (28, 28) and digit.min() == 0 and 0.5 < digit.max() <= 1
     rows, columns = (np.flatnonzero(digit.max(axis=axis) > 0.1) for axis in (1, 0))
     assert max(np.ptp(rows), np.ptp(columns)) + 1 == 20
+
+
+# --- EXIF ---
+
+
+@pytest.mark.parametrize("orientation", range(10))
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP"])
+def test_every_orientation(orientation, form):
+    data = seven(form, exif=b"Exif\0\0" + exif(3, 100, orientation))
+    with Image.open(io.BytesIO(data)) as image:
+        upright = ImageOps.exif_transpose(image)
+    np.testing.assert_array_equal(np.asarray(open_image(data)), np.asarray(upright))
+
+
+def test_exif_above_the_limit_turns_nothing():
+    for size, turned in ((MAX_EXIF - 100, True), (MAX_EXIF + 100, False)):
+        data = seven("WEBP", exif=b"Exif\0\0" + exif(3, size))
+        assert (open_image(data).size == (280, 560)) is turned

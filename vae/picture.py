@@ -7,9 +7,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image
 
 from vae.errors import UnreadablePicture
+from vae.plain import plain
 
 Array = NDArray[np.float32]
 Source = str | PathLike[str] | bytes | Image.Image | NDArray[np.generic]
@@ -17,9 +18,18 @@ Source = str | PathLike[str] | bytes | Image.Image | NDArray[np.generic]
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF")
 MAX_PIXELS = 4_000_000
 MAX_SIDE = 20_000  # at 4 megapixels a longer picture is, reduced, under 12 pixels wide: no digit is as thin
+MAX_EXIF = 65_536  # a JPEG holds no more; PIL copies what each tag points at, all may point at all of it
 WORK_SIDE = 1200  # a larger picture is reduced before it is read: a digit never needs more
 CONTRAST = 0.15  # fainter ink than this is none: shadows, noise
 
+TURNS = dict(enumerate(
+    (
+        Image.Transpose.FLIP_LEFT_RIGHT, Image.Transpose.ROTATE_180, Image.Transpose.FLIP_TOP_BOTTOM,
+        Image.Transpose.TRANSPOSE, Image.Transpose.ROTATE_270, Image.Transpose.TRANSVERSE,
+        Image.Transpose.ROTATE_90,
+    ),
+    start=2,
+))  # fmt: skip
 TOO_LARGE = f"This picture is too large; send one of at most {MAX_PIXELS // 1_000_000} megapixels."
 TOO_LONG = f"This picture is too long and thin; send one of at most {MAX_SIDE:,} pixels a side."
 EMPTY = "A picture is needed with rows, columns, and one, three or four channels."
@@ -46,10 +56,10 @@ def open_image(source: Source) -> Image.Image:
             image = source
         else:
             data = source if isinstance(source, bytes) else Path(source).read_bytes()
-            image = Image.open(io.BytesIO(data), formats=FORMATS)
+            image = Image.open(io.BytesIO(plain(data)), formats=FORMATS)
         _check_size(*image.size)
         image.load()
-        return ImageOps.exif_transpose(image)
+        return _upright(image)
     except UnreadablePicture:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
@@ -85,6 +95,13 @@ def _from_array(array: NDArray[np.generic]) -> Image.Image:
         # row by row: the whole picture as float64 would be 128 MB
         array = np.stack([np.rint(row.astype(np.float64) * 255).astype(np.uint8) for row in array])
     return Image.fromarray(np.ascontiguousarray(array))
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """A copy the way round that EXIF says: as ImageOps.exif_transpose does, which writes all EXIF anew."""
+    exif = image.getexif() if len(image.info.get("exif", b"")) <= MAX_EXIF else {}
+    turn = TURNS.get(exif.get(ExifTags.Base.Orientation, 1))
+    return image.copy() if turn is None else image.transpose(turn)
 
 
 def _reduced(image: Image.Image) -> Image.Image:
