@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import contextlib
 import gc
 import io
 import json
@@ -445,6 +446,24 @@ def test_nothing_of_a_call_stays_after_its_answer(server: Server) -> None:
             assert server.http.get(answer).status_code == 200
     # Gradio's loops have the last event that they saw in a variable: others must come.
     until(lambda: "2" in result_of(server, "double", [1]) and holders() == [])
+
+
+def test_uploads_under_way_are_bounded(server: Server) -> None:
+    """Each may hold nine open files: a hundred that never end would leave none."""
+    address = httpx.URL(server.url)
+    head = f"POST {API}/upload HTTP/1.1\r\nHost: {address.host}\r\nContent-Length: 1000\r\n"
+    begun = (head + "Content-Type: multipart/form-data; boundary=b\r\n\r\n--b\r\n").encode()
+    with contextlib.ExitStack() as clients:
+        for _ in range(guard.UPLOADS):
+            client = clients.enter_context(socket.create_connection((address.host, address.port or 80)))
+            client.sendall(begun)
+
+        def refused() -> bool:
+            answer = server.http.post(f"{API}/upload", files={"files": ("a.png", b"x")})
+            return answer.status_code == 503 and "requests under way already" in answer.text
+
+        until(refused)
+    until(lambda: not refused())
 
 
 # --- files left behind ----------------------------------------------------------------------------

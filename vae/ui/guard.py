@@ -53,6 +53,7 @@ UPLOAD = re.compile(API + "upload/?")
 MCP, MCP_PATHS = re.compile(API + "mcp(/|$)"), re.compile("(/|/http/?|/schema)?")
 MCP_AT_ONCE = 8  # Gradio waits for each in one of 40 threads, which the page needs too
 MCP_PLACES, MCP_SHARE = 72, 36  # under way or waiting, of all and of one address
+UPLOADS, UPLOAD_SHARE = 48, 24  # under way; each may hold nine open files
 SHUT_PAGES = frozenset({"monitoring", "login", "logout"})  # /monitoring/summary is open by default
 # Without a password: what a balancer asks, and what gradio asks itself once, when it starts.
 OPEN = frozenset({"/healthz", API + "startup-events"})
@@ -176,6 +177,7 @@ class Guard:
         self._sweeper, self._turns = sweeper, turns
         self._held = Held()
         self._mcp = Turns(MCP_AT_ONCE, MCP_PLACES, MCP_SHARE, MCP_SHARE)
+        self._uploads = Turns(UPLOADS, UPLOADS, UPLOADS, UPLOAD_SHARE)
         self._ready = ready
         self._auth = auth
         self._trust_proxy = proxy_is_trusted() if trust_proxy is None else trust_proxy
@@ -222,30 +224,24 @@ class Guard:
         announced = headers.get("content-length", "0")
         if announced.isdecimal() and int(announced) > MAX_BODY:  # what is not announced is counted
             raise too_large()
-        is_mcp = bool(MCP.match(path))
+        is_mcp, is_upload = bool(MCP.match(path)), bool(UPLOAD.fullmatch(path))
         who = visitors.introduce(headers, exchange.address, is_mcp)
         inner = {**scope, "headers": [*cleaned_headers(headers, self._trust_proxy), who]}
+        visitor = visitors.visitor_in(Headers(scope=inner))
         async with contextlib.AsyncExitStack() as held:
-            if is_mcp:
-                if scope["method"] == "GET" and "text/event-stream" in headers.get("accept", ""):
-                    raise Refused(405, "This server has nothing to tell before it is asked.")
-                visitor = visitors.visitor_in(Headers(scope=inner))
-                await held.enter_async_context(self._mcp.place(visitor))
-            if scope["method"] == "POST":
-                await self._check_body(path, headers, exchange, is_mcp)
+            if is_mcp and scope["method"] == "GET" and "text/event-stream" in headers.get("accept", ""):
+                raise Refused(405, "This server has nothing to tell before it is asked.")
+            if is_mcp or is_upload:
+                await held.enter_async_context((self._mcp if is_mcp else self._uploads).place(visitor))
+                if self._sweeper:  # both write to the folder of files
+                    self._sweeper.expect(int(headers.get("content-length", MAX_BODY)))
+            if is_upload:
+                exchange.parts = Parts(headers)  # counted as they come
+            elif scope["method"] == "POST":
+                check_json(await exchange.body(), is_mcp)
             if is_mcp:
                 await held.enter_async_context(self._mcp.turn(visitor, 1))
             await self.app(inner, exchange.receive, exchange.send)
-
-    async def _check_body(self, path: str, headers: Headers, exchange: Exchange, is_mcp: bool) -> None:
-        """An upload is counted as it comes; any other body is read first."""
-        is_upload = bool(UPLOAD.fullmatch(path))
-        if (is_upload or is_mcp) and self._sweeper:  # what is written to the folder of files
-            self._sweeper.expect(int(headers.get("content-length", MAX_BODY)))
-        if is_upload:
-            exchange.parts = Parts(headers)
-        else:
-            check_json(await exchange.body(), is_mcp)
 
     async def _tell_health(self, exchange: Exchange) -> None:
         ready, well = self._ready(), self._sweeper is None or self._sweeper.is_well

@@ -93,7 +93,7 @@ class Turns:
 
     def _when(self) -> str:
         left = sum(one.seconds for one in (*self._waiting, *self._running)) / self.slots
-        return f"please try again in about {max(1, math.ceil(left))} seconds."
+        return f"please try again in about {max(2, math.ceil(left))} seconds."
 
     @asynccontextmanager
     async def turn(self, visitor: Visitor, seconds: float) -> AsyncIterator[None]:
