@@ -103,6 +103,12 @@ def test_a_tensor_and_a_channel_are_welcome() -> None:
     np.testing.assert_array_equal(render.render(torch.tensor(frames)[:, None], size=64), expected)
 
 
+def test_ink_in_range_is_not_copied() -> None:
+    frames = blob().astype(np.float32)
+    assert render.as_ink(frames) is frames
+    assert render.as_ink(frames + np.float32(5e-4)).max() == 1
+
+
 def test_black_and_white_move_the_greys() -> None:
     pictures = render.render(blob(), size=128, black=16, white=235)
     assert pictures.max() == 235

@@ -15,7 +15,7 @@ from PIL import Image
 
 from vae import video
 from vae.errors import BadRequest
-from vae.render import render
+from vae.render import STYLES, Style, render
 
 STREAMS = {"mp4": "h264", "webm": "vp9", "avi": "mjpeg"}
 PICTURES = ("gif", "webp")
@@ -104,6 +104,14 @@ def test_gif_delays_are_what_a_gif_can(fps: float, delays: list[int]) -> None:
             image.seek(i)
             shown.append(image.info["duration"])
     assert shown == delays
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_gif_shows_every_frame_in_its_greys(style: Style) -> None:
+    frames, order = blob(12, places=2), video._order(12, "bounce", 3)
+    data = video.encode(frames, "gif", size=96, style=style, playback="bounce", hold=0.1)
+    greys = np.linspace(0, 255, 32).round()
+    np.testing.assert_array_equal(decode(data, "gif"), greys[render(frames, 96, style, white=31)][order])
 
 
 def test_webp_loops_at_its_speed() -> None:

@@ -88,17 +88,19 @@ def morph_sequence(
         raise ValueError(f"there is no speed '{speed}'; choose one of {', '.join(get_args(Speed))}")
     ends = endpoints(model, stacks, refine, labels)
     places = max(len(end.z) for end in ends)
-    legs: list[Tensor] = []
+    shown = torch.empty((steps - 1) * (len(ends) - 1) + 1 + hold * len(ends), SIDE, SIDE * places)
+    start = hold  # of the next leg's frames
     for a, b in pairwise(ends):
         leg = _Leg(model, a, b, path, places)
         time = clock(steps, speed)
         alpha = time if speed == "raw" else paths.even_steps(leg.morphing, time)
         frames = leg.frames(alpha, time)
-        legs.append(frames if not legs else frames[1:])
-        if hold:
-            legs[-1] = torch.cat([legs[-1], frames[-1:].expand(hold, -1, -1)])
-    first = legs[0][:1].expand(hold, -1, -1)
-    return torch.cat([first, *legs])
+        if start == hold:
+            shown[: hold + 1] = frames[0]
+        shown[start + 1 : start + steps] = frames[1:]
+        shown[start + steps : start + steps + hold] = frames[-1]
+        start += steps - 1 + hold
+    return shown
 
 
 def clock(steps: int, speed: Speed) -> Tensor:

@@ -47,7 +47,10 @@ _BUFFER = 2**19  # floats of scratch, so that it stays in the cache
 
 
 def as_ink(frames: Any) -> NDArray[np.float32]:
-    """Frames, see above -> float32 array (T, H, W) in [0, 1]. ValueError for any other shape or range."""
+    """Frames, see above -> float32 array (T, H, W) in [0, 1]: the very same where they are that already.
+
+    ValueError for any other shape or range.
+    """
     ink = np.asarray(frames, dtype=np.float32)
     if ink.ndim == 4 and ink.shape[1] == 1:
         ink = ink[:, 0]
@@ -56,7 +59,7 @@ def as_ink(frames: Any) -> NDArray[np.float32]:
     low, high = float(ink.min()), float(ink.max())
     if not (low >= -1e-3 and high <= 1 + 1e-3):  # false for NaN too
         raise ValueError(f"expected ink in [0, 1]; got values from {low} to {high}")
-    return np.clip(ink, 0.0, 1.0)
+    return ink if low >= 0 and high <= 1 else np.clip(ink, 0.0, 1.0)
 
 
 def picture_size(shape: tuple[int, ...], size: int) -> tuple[int, int]:
@@ -101,7 +104,12 @@ def filmstrip(frames: Any, count: int = 12, size: int = 96, style: Style = "ink"
     """
     ink = as_ink(frames)
     chosen = np.linspace(0, len(ink) - 1, min(max(1, count), len(ink))).round().astype(int)
-    return _tile(render(ink[chosen], size, style), len(chosen), max(1, size // 96), _hairline(style))
+    h, w = picture_size(ink.shape, size)
+    gap = max(1, size // 96)
+    strip = np.full((h, len(chosen) * (w + gap) - gap), _hairline(style), np.uint8)
+    for i, frame in enumerate(chosen):  # one at a time: large pictures are not held twice
+        strip[:, i * (w + gap) : i * (w + gap) + w] = render(ink[frame][None], size, style)[0]
+    return strip
 
 
 def grid(

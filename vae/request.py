@@ -33,7 +33,8 @@ or bytes) of one to four digits, or a list of pictures of one digit each."""
 MOST_PLACES = 4
 SIZES = (56, 1024)
 MOST_NUMBERS = 24
-MOST_FRAMES = 2400  # of a sequence, so that no request keeps the others waiting for long
+MOST_FRAMES = 2400  # of a sequence, so that decoding keeps nobody waiting for long; `vae.video` bounds files
+USUAL_PLACES = 2  # digits that a picture is taken for before it is read, where time is estimated
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +54,8 @@ class MorphRequest:
         style: `ink`, `pixels` or `chalk`.
         playback: `once` or `bounce` (there and back).
         hold: how long each number stands still, in seconds, 0 to 3.
-        formats: which files to make: any of mp4, avi, webm, gif, webp, png (a filmstrip), zip.
+        formats: which files to make: any of mp4, avi, webm, gif, webp, png (a filmstrip), zip; so many and
+            so large that they take about ten seconds together at most (`vae.video.tallest`).
         model: the preset to morph with; None is the model the program was started with.
         hand: whose hand typed digits are in beside a drawn number: `own`, like the first that is drawn,
             or `test`, by seed, as where every number is typed.
@@ -94,7 +96,8 @@ class MorphRequest:
         settle("hand", one_of("handwriting", self.hand, get_args(Hand)))
         if isinstance(self.formats, str) or not isinstance(self.formats, Sequence):
             raise BadRequest("Formats are given as a list, such as mp4 and gif.")
-        settle("formats", tuple(one_of("format", f, tuple(video.FORMATS)) for f in self.formats))
+        formats = [one_of("format", name, tuple(video.FORMATS)) for name in self.formats]
+        settle("formats", tuple(dict.fromkeys(formats)))
         if self.model is not None:
             one_of("model", self.model, tuple(PRESETS))
         if not isinstance(self.refine, bool):
@@ -106,32 +109,60 @@ class MorphRequest:
         settle("via", tuple(self.via))
         if len(self.via) + 2 > MOST_NUMBERS:
             raise BadRequest(f"A sequence can have at most {MOST_NUMBERS} numbers.")
-        frames = (self.steps - 1) * (len(self.via) + 1) + 1
-        frames += round(self.hold * self.fps) * len(self.sides)
-        if frames > MOST_FRAMES:
+        if self.frames > MOST_FRAMES:
             raise BadRequest(
-                f"This would take {frames} frames, and {MOST_FRAMES} is the most: choose fewer steps."
+                f"This would take {self.frames} frames, and {MOST_FRAMES} is the most: choose fewer steps."
             )
         for side in self.sides:
             if isinstance(side, str):
                 check_number(side)
             elif isinstance(side, Tensor):
                 check_stack(side)
+        self.check_files(self.places(unread=1))
 
     @property
     def sides(self) -> tuple[Side, ...]:
         return (self.source, *self.via, self.target)
 
     @property
-    def seconds(self) -> float:
-        """About how long `produce` takes, on one core."""
-        return 0.3
-
-    @property
     def in_own_hand(self) -> bool:
         """Whether typed digits are written like drawn ones: it was not declined, and both are there."""
         typed = [isinstance(side, str) for side in self.sides]
         return self.hand == "own" and any(typed) and not all(typed)
+
+    @property
+    def frames(self) -> int:
+        """How many frames the morph has, holds included."""
+        return (self.steps - 1) * (len(self.sides) - 1) + 1 + round(self.hold * self.fps) * len(self.sides)
+
+    @property
+    def shown(self) -> int:
+        """How many pictures a video of it has, the way back included."""
+        return 2 * self.frames - 2 if self.playback == "bounce" else self.frames
+
+    def places(self, unread: int) -> int:
+        """How many digits its longest number has; a picture of one to four counts as `unread`."""
+        return max(_length(side) or unread for side in self.sides)
+
+    @property
+    def seconds(self) -> float:
+        """About how long `produce` takes with the flagship on one idle core, to a factor of two or so.
+
+        A picture of one to four digits counts as one of USUAL_PLACES.
+        """
+        places = self.places(unread=USUAL_PLACES)
+        # measured: an end and a path to the next, then what it takes to decode evenly spaced frames
+        morphing = 0.01 * len(self.sides) + 0.0003 * max(self.steps, 48) * (len(self.sides) - 1)
+        return places * morphing + video.seconds(self.formats, self.shown, places, self.size)
+
+    def check_files(self, places: int) -> None:
+        """Raises BadRequest where the files are too much work for numbers of so many digits."""
+        most = video.tallest(self.formats, self.shown, places)
+        if self.size > most:
+            size = f"a size of at most {most} pixels, " if most >= SIZES[0] else ""
+            raise BadRequest(
+                f"This would be too long a video at that size: choose {size}fewer frames or another format."
+            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,6 +211,7 @@ def produce(request: MorphRequest, model: VAE | None = None) -> MorphResult:
     if model.config.channels != 1:
         raise BadRequest("This model was trained on colour pictures; it cannot morph digits.")
     readings = read_sides(request)
+    request.check_files(max(len(reading.digits) for reading in readings))
     known = [list(map(int, r.typed)) if r.typed else list(r.digits) for r in readings]
     frames = morph_sequence(
         model, [r.pictures for r in readings], request.steps, request.path, request.speed, request.refine,
@@ -199,6 +231,16 @@ def read_sides(request: MorphRequest) -> tuple[Reading, ...]:
     drawn = {i: read_side(side) for i, side in enumerate(request.sides) if not isinstance(side, str)}
     like = next(iter(drawn.values())) if request.in_own_hand else None
     return tuple(drawn.get(i) or read_side(side, request.seed, like) for i, side in enumerate(request.sides))
+
+
+def _length(side: Side) -> int | None:
+    """How many digits a side has, where that is known before it is read."""
+    if isinstance(side, str):
+        return len(side.strip())
+    if isinstance(side, Tensor):
+        return len(side)
+    several = isinstance(side, Sequence) and not isinstance(side, bytes) and 1 < len(side) <= MOST_PLACES
+    return len(side) if several else None
 
 
 def read_side(side: Side, seed: int = 0, like: Reading | None = None) -> Reading:

@@ -16,10 +16,10 @@ options give the same bytes: encoders run on one thread at fixed speeds and noth
 
 import os
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from io import BytesIO
-from math import isfinite
+from math import inf, isfinite, isqrt
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal, NamedTuple, get_args
@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from vae.errors import BadRequest
-from vae.render import Picture, Style, as_ink, filmstrip, picture_size, render, transparent
+from vae.render import SIZES, Picture, Style, as_ink, filmstrip, picture_size, render, transparent
 
 Playback = Literal["once", "loop", "bounce"]
 
@@ -44,24 +44,75 @@ FORMATS: dict[str, str] = {  # suffix without its dot -> MIME type
     "png": "image/png",
     "zip": "application/zip",
 }
-_CHUNK = 8  # pictures rendered at a time, so that a long video needs little memory
+RATES: dict[str, float] = {  # megapixels a second on one idle core: python -m tests.benchmarks.bench_limits
+    "mp4": 200,
+    "avi": 150,
+    "webm": 120,
+    "gif": 145,
+    "webp": 95,
+    "png": 80,
+    "zip": 45,
+}
+EDGES = 30_000  # px that take as long as the edges of one digit, most of the work in a small picture
+MOST_SECONDS = 10.0  # that all files of one request may take together, by the RATES
+MOST_BYTES = 60_000_000  # of a file that is held in memory
+STRIP = 12  # pictures in a filmstrip
+_WEBM_PIXELS = 1_200_000  # of a picture, since libvpx takes some 80 bytes for each
+_AT_A_TIME = 2**22  # px of pictures rendered at a time, so that a long video needs little memory
 _GIF_GREYS = 32
 
 
 class _Job(NamedTuple):
-    """What a writer gets: the frames in the order in which they are shown, checked."""
+    """What a writer gets, checked."""
 
-    frames: NDArray[np.float32]  # (T', H, W)
-    once: NDArray[np.float32]  # (T, H, W), without holds or the way back
+    frames: NDArray[np.float32]  # (T, H, W), each once
+    order: list[int]  # which of them is shown when: with the holds and the way back
     fps: float
     size: int
     style: Style
+    path: Path  # of the file to write
+    most: float  # bytes
+
+    def chunks(self) -> Iterator[NDArray[np.float32]]:
+        """The frames in the order in which they are shown, a few (T, H, W) at a time.
+
+        BadRequest when the file has grown too large: how well a picture compresses shows only then.
+        """
+        h, w = picture_size(self.frames.shape, self.size)
+        step = max(1, _AT_A_TIME // (h * w))
+        for start in range(0, len(self.order), step):
+            if self.path.exists() and self.path.stat().st_size > self.most:
+                raise BadRequest(
+                    f"This file would have more than {MOST_BYTES // 10**6} megabytes: "
+                    "choose fewer frames, a smaller size or another format."
+                )
+            yield self.frames[self.order[start : start + step]]
 
     def pictures(self, black: int = 0, white: int = 255) -> Iterator[Picture]:
         """The pictures, (h, w) each, with the greys 0 and 255 as `black` and `white`."""
-        for start in range(0, len(self.frames), _CHUNK):
-            chunk = self.frames[start : start + _CHUNK]
+        for chunk in self.chunks():
             yield from render(chunk, self.size, self.style, black, white)
+
+
+def seconds(formats: Sequence[str], shown: int, places: int, size: int) -> float:
+    """About how long one core takes to write these files: `shown` pictures (with holds and the way back) of
+    `places` digits side by side, `size` px high."""
+    return _seconds_a_pixel(formats, shown) * places * (size**2 + EDGES)
+
+
+def tallest(formats: Sequence[str], shown: int, places: int) -> int:
+    """The largest size, in px, at which one request can have these files: `shown` pictures of `places`
+    digits. 0 where there is none."""
+    each = _seconds_a_pixel(formats, shown) * places
+    area = MOST_SECONDS / each - EDGES if each else inf
+    if "webm" in formats:
+        area = min(area, _WEBM_PIXELS / places)
+    return isqrt(int(min(max(area, 0), SIZES[1] ** 2))) // 2 * 2  # a picture's height is even
+
+
+def _seconds_a_pixel(formats: Sequence[str], shown: int) -> float:
+    """Of all pictures: what the files take for one more pixel in each."""
+    return sum((min(shown, STRIP) if name == "png" else shown) / RATES[name] for name in formats) / 1e6
 
 
 def write_video(
@@ -90,9 +141,7 @@ def write_video(
     suffix = _known(path.suffix.removeprefix("."))
     job = _job(frames, fps, size, style, playback, hold)
     with TemporaryDirectory(dir=path.parent, prefix=".morph-") as folder:  # same disk: replacing is atomic
-        unfinished = Path(folder).resolve() / f"video.{suffix}"
-        _WRITERS[suffix](job, unfinished)
-        unfinished.replace(path)
+        _written(job, suffix, folder).replace(path)
     return path
 
 
@@ -105,11 +154,21 @@ def encode(
     playback: Playback = "once",
     hold: float = 0.0,
 ) -> bytes:
-    """The bytes of the file that `write_video` would write; `format` is one of FORMATS."""
+    """The bytes of the file that `write_video` would write; `format` is one of FORMATS.
+
+    BadRequest, too, where they would be more than MOST_BYTES.
+    """
+    suffix = _known(format)
+    job = _job(frames, fps, size, style, playback, hold)
     with TemporaryDirectory() as folder:  # a real file: faststart moves the index within it
-        return write_video(
-            frames, Path(folder) / f"video.{_known(format)}", fps, size, style, playback, hold
-        ).read_bytes()
+        return _written(job, suffix, folder, MOST_BYTES).read_bytes()
+
+
+def _written(job: _Job, suffix: str, folder: str, most: float = inf) -> Path:
+    """The job's file, in `folder`."""
+    path = Path(folder).resolve() / f"video.{suffix}"
+    _WRITERS[suffix](job._replace(path=path, most=most))
+    return path
 
 
 def _known(suffix: str) -> str:
@@ -130,7 +189,7 @@ def _job(frames: Any, fps: float, size: int, style: Style, playback: Playback, h
         raise BadRequest(f"There is no playback {playback!r}; choose one of {', '.join(get_args(Playback))}.")
     ink = as_ink(frames)
     picture_size(ink.shape, size)
-    return _Job(ink[_order(len(ink), playback, round(hold * fps))], ink, fps, size, style)
+    return _Job(ink, _order(len(ink), playback, round(hold * fps)), fps, size, style, Path(), inf)
 
 
 def _order(count: int, playback: Playback, hold: int) -> list[int]:
@@ -139,13 +198,11 @@ def _order(count: int, playback: Playback, hold: int) -> list[int]:
     return there + list(range(count - 2, 0, -1)) if playback == "bounce" else there
 
 
-def _write_stream(
-    job: _Job, path: Path, codec: str, options: dict[str, str], container: dict[str, str]
-) -> None:
+def _write_stream(job: _Job, codec: str, options: dict[str, str], container: dict[str, str]) -> None:
     """Encode by PyAV as yuv420p in video range: Y is the picture, 16 black to 235 white, U = V = 128."""
     h, w = picture_size(job.frames.shape, job.size)
     rate = Fraction(job.fps).limit_denominator(1001)
-    with av.open(str(path), "w", options={"fflags": "+bitexact", **container}) as output:
+    with av.open(str(job.path), "w", options={"fflags": "+bitexact", **container}) as output:
         stream = output.add_stream(codec, rate=rate, options=options)
         stream.width, stream.height, stream.pix_fmt = w, h, "yuv420p"
         context = stream.codec_context
@@ -164,28 +221,28 @@ def _write_stream(
         output.mux(stream.encode())
 
 
-def _write_mp4(job: _Job, path: Path) -> None:
+def _write_mp4(job: _Job) -> None:
     # Measured, 60 frames of 512 px: the two tools cost 1 ms and save a quarter of ultrafast's bytes;
     # superfast saves more and takes twice as long. crf 26 is 51 dB: strokes compress well.
     options = {"preset": "ultrafast", "crf": "26", "x264-params": "cabac=1:8x8dct=1"}
-    _write_stream(job, path, "libx264", options, {"movflags": "+faststart"})
+    _write_stream(job, "libx264", options, {"movflags": "+faststart"})
 
 
-def _write_webm(job: _Job, path: Path) -> None:
+def _write_webm(job: _Job) -> None:
     # VP9, not VP8: as quick, half the bytes; and VP8's real-time speed follows the clock, not the request.
     options = {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0", "crf": "32", "b": "0"}
-    _write_stream(job, path, "libvpx-vp9", options, {})
+    _write_stream(job, "libvpx-vp9", options, {})
 
 
-def _write_webp(job: _Job, path: Path) -> None:
+def _write_webp(job: _Job) -> None:
     # Every picture whole. libwebp's encoder of animations (libwebp_anim; Pillow's too) saves half of
     # the bytes by leaving pixels that changed little, and over a slow morph the strokes come apart.
-    _write_stream(job, path, "libwebp", {"quality": "60", "compression_level": "0"}, {"loop": "0"})
+    _write_stream(job, "libwebp", {"quality": "60", "compression_level": "0"}, {"loop": "0"})
 
 
-def _write_avi(job: _Job, path: Path) -> None:
+def _write_avi(job: _Job) -> None:
     h, w = picture_size(job.frames.shape, job.size)
-    writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*"MJPG"), job.fps, (w, h))
+    writer = cv2.VideoWriter(str(job.path), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*"MJPG"), job.fps, (w, h))
     try:
         if not writer.isOpened():
             raise OSError("OpenCV cannot write Motion JPEG here")
@@ -193,41 +250,50 @@ def _write_avi(job: _Job, path: Path) -> None:
             writer.write(cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR))  # grey JPEGs play in few places
     finally:
         writer.release()
-    reader = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)  # write() and release() report nothing
+    reader = cv2.VideoCapture(str(job.path), cv2.CAP_FFMPEG)  # write() and release() report nothing
     written = int(reader.get(cv2.CAP_PROP_FRAME_COUNT)) if reader.isOpened() else 0
     reader.release()
-    if written != len(job.frames):
-        raise OSError(f"OpenCV wrote {written} of {len(job.frames)} frames")
+    if written != len(job.order):
+        raise OSError(f"OpenCV wrote {written} of {len(job.order)} frames")
 
 
-def _write_gif(job: _Job, path: Path) -> None:
-    palette = np.linspace(0, 255, _GIF_GREYS).round().astype(np.uint8).repeat(3).tobytes()
-    images = []
-    for picture in job.pictures(white=_GIF_GREYS - 1):  # rendered straight to palette indices
-        image = Image.frombytes("P", picture.shape[::-1], picture.tobytes())
-        image.putpalette(palette)
-        images.append(image)
-    ends = np.arange(len(images) + 1) * 100 / min(job.fps, 50)  # in units of 10 ms
-    delays = (np.diff(ends.round()) * 10).astype(int).tolist()  # 30 frames/s: 30, 40, 30 ms ...
-    images[0].save(
-        path, save_all=True, append_images=images[1:], duration=delays, loop=0, optimize=False, disposal=1
-    )
+def _write_gif(job: _Job) -> None:
+    # By PyAV, a frame at a time: Pillow keeps them all. Of each, only the rectangle that changed is written;
+    # to leave what did not change within it as well ("transdiff") takes longer, and strokes that move gain
+    # nothing by it.
+    h, w = picture_size(job.frames.shape, job.size)
+    greys = np.linspace(0, 255, _GIF_GREYS).round().astype(np.uint32)
+    palette = np.full(256, 0xFF000000, np.uint32)  # ARGB
+    palette[:_GIF_GREYS] += greys * 0x010101
+    ends = (np.arange(len(job.order) + 1) * 100 / min(job.fps, 50)).round().astype(int)  # in units of 10 ms:
+    loop = {"loop": "0", "final_delay": str(ends[-1] - ends[-2])}  # 30 frames/s: 30, 40, 30 ms ...
+    with av.open(str(job.path), "w", format="gif", options={"fflags": "+bitexact", **loop}) as output:
+        stream = output.add_stream("gif", rate=100, options={"gifflags": "+offsetting-transdiff"})
+        stream.width, stream.height, stream.pix_fmt = w, h, "pal8"
+        for start, picture in zip(ends.tolist(), job.pictures(white=_GIF_GREYS - 1), strict=False):
+            frame = av.VideoFrame(w, h, "pal8")
+            indices, colours = frame.planes  # rendered straight to indices of the palette
+            np.frombuffer(indices, np.uint8).reshape(-1, indices.line_size)[:h, :w] = picture
+            np.frombuffer(colours, np.uint32)[:] = palette
+            frame.pts = start
+            output.mux(stream.encode(frame))
+        output.mux(stream.encode())
 
 
-def _write_png(job: _Job, path: Path) -> None:
-    Image.fromarray(filmstrip(job.once, size=job.size, style=job.style)).save(path)
+def _write_png(job: _Job) -> None:
+    Image.fromarray(filmstrip(job.frames, STRIP, job.size, job.style)).save(job.path)
 
 
-def _write_zip(job: _Job, path: Path) -> None:
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
-        for i, frame in enumerate(job.frames):
+def _write_zip(job: _Job) -> None:
+    with zipfile.ZipFile(job.path, "w", zipfile.ZIP_STORED) as archive:
+        for i, frame in enumerate(frame for chunk in job.chunks() for frame in chunk):
             png = BytesIO()
             rgba = transparent(frame[None], job.size)[0]
             Image.fromarray(np.ascontiguousarray(rgba[..., 2:])).save(png, "PNG", compress_level=1)  # LA
             archive.writestr(zipfile.ZipInfo(f"frame_{i:04d}.png"), png.getvalue())  # dated 1980
 
 
-_WRITERS: dict[str, Callable[[_Job, Path], None]] = {
+_WRITERS: dict[str, Callable[[_Job], None]] = {
     "mp4": _write_mp4,
     "avi": _write_avi,
     "webm": _write_webm,

@@ -11,7 +11,7 @@ from vae.model import VAE
 from vae.request import MorphRequest, Side
 from vae.ui import draw, keep, typed, upload
 from vae.ui.options import HOLD, chosen, options
-from vae.ui.player import player, shown, shown_seconds
+from vae.ui.player import film, player, shown
 from vae.ui.queued import Prepare, page_event
 from vae.ui.turns import Work
 
@@ -113,6 +113,6 @@ def answer(model: VAE | None) -> Prepare:
         if values[0] == "idle":
             return Work(0, gr.skip)
         request = wanted(*values)
-        return Work(shown_seconds(request), partial(shown, request, model))
+        return Work(film(request).seconds, partial(shown, request, model))
 
     return prepare

@@ -13,7 +13,7 @@ from vae.model import VAE
 from vae.request import MorphRequest, produce
 from vae.ui import files, recipe
 from vae.ui.options import NAMES
-from vae.ui.player import shown, shown_seconds
+from vae.ui.player import film, shown
 from vae.ui.queued import Prepare
 from vae.ui.turns import Work
 
@@ -70,7 +70,7 @@ def reopen(model: VAE | None) -> Prepare:
 
     def prepare(text: Any) -> Work:
         request = recipe.unpack(text)
-        return Work(shown_seconds(request), partial(run, request))
+        return Work(film(request).seconds, partial(run, request))
 
     def run(request: MorphRequest) -> list[Any]:
         morph = shown(request, model)

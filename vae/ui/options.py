@@ -32,5 +32,5 @@ def options() -> list[gr.Component]:
 
 
 def chosen(values: tuple[Any, ...]) -> dict[str, Any]:
-    """The controls' values as arguments of a MorphRequest."""
-    return {**dict(zip(NAMES, values, strict=True)), "hold": HOLD}
+    """The controls' values as arguments of a MorphRequest. Of files, each is asked for when it is wanted."""
+    return {**dict(zip(NAMES, values, strict=True)), "hold": HOLD, "formats": ()}

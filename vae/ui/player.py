@@ -17,15 +17,16 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from vae import render
+from vae import render, video
 from vae.model import VAE
-from vae.request import MorphRequest, MorphResult, Reading, produce
+from vae.request import USUAL_PLACES, MorphRequest, MorphResult, Reading, produce
 from vae.ui import recipe
 from vae.ui.ribbon import ribbon
 from vae.ui.theme import static
 
 UNKNOWN = 0.5  # below this certainty, a picture looks like nothing the reader knows
 SHOWN_WIDTH = 768  # px of the video on the page
+FILM = ("mp4",)
 STRIP_CELLS = 12
 STRIP_HEIGHT = 96  # px
 
@@ -42,14 +43,9 @@ def player(opening: dict[str, Any] | None) -> gr.HTML:
 
 
 def shown(request: MorphRequest, model: VAE | None) -> dict[str, Any]:
-    """A request carried out for the page: JSON, bytes in base64.
-
-    The video is no larger than the page shows it; its size as asked for is that of the downloads.
-    """
+    """A request carried out for the page: JSON, bytes in base64."""
     request = recipe.settled(request)
-    places = max(len(side) for side in request.sides)
-    size = min(request.size, SHOWN_WIDTH // places)
-    result = produce(replace(request, size=size, formats=("mp4",)), model)
+    result = produce(film(request), model)
     frames = without_holds(result)
     return {
         "recipe": recipe.pack(request),
@@ -59,16 +55,19 @@ def shown(request: MorphRequest, model: VAE | None) -> dict[str, Any]:
         "hold": round(request.hold * request.fps),
         "bounce": request.playback == "bounce",
         "style": request.style,
-        "places": places,
+        "places": frames.shape[2] // 28,
         "strip": strip(frames, request.style),
         "ribbon": ribbon(frames, result),
         "sides": [side(reading) for reading in result.readings],
     }
 
 
-def shown_seconds(request: MorphRequest) -> float:
-    """About how long `shown` takes, for the scheduler; of up to four digits, as if there were two."""
-    return replace(request, size=min(request.size, SHOWN_WIDTH // 2), formats=("mp4",)).seconds
+def film(request: MorphRequest) -> MorphRequest:
+    """The request for the page's own video, no larger than the page shows it and than it can be made; the
+    size that was asked for is that of the downloads."""
+    places = request.places(unread=USUAL_PLACES)
+    size = min(request.size, SHOWN_WIDTH // places, video.tallest(FILM, request.shown, places))
+    return replace(request, size=size, formats=FILM)
 
 
 def side(reading: Reading) -> dict[str, Any]:

@@ -56,7 +56,7 @@ def pack(request: MorphRequest) -> str:
 
 
 def unpack(recipe: Any) -> MorphRequest:
-    """The request that a recipe stands for. Raises BadRequest for anything that is no recipe."""
+    """The request that a recipe stands for, without files. BadRequest for anything that is no recipe."""
     try:
         if not isinstance(recipe, str) or len(recipe) > LONGEST:
             raise ValueError
@@ -69,7 +69,7 @@ def unpack(recipe: Any) -> MorphRequest:
         source, *via, target = sides_from(options.pop("n"), drawn)
     except (ValueError, TypeError, KeyError, AttributeError, binascii.Error, zlib.error, RecursionError):
         raise BadRequest(UNREADABLE) from None
-    return MorphRequest(source, target, via=tuple(via), **options)
+    return MorphRequest(source, target, via=tuple(via), formats=(), **options)
 
 
 def sides_from(described: list[Any], drawn: bytes) -> list[Side]:
