@@ -278,6 +278,21 @@ def test_a_busy_server_says_how_long(open_page: Open) -> None:
     assert page.inner_text(".fault") == ""
 
 
+def test_a_file_that_would_be_too_large_is_said(open_page: Open) -> None:
+    page = open_page("#type")
+    page.fill("#type-source input", "1234")
+    page.fill("#type-target input", "5678")
+    page.click("#options > button")
+    page.fill("#steps input[type=number]", "240")
+    page.press("#steps input[type=number]", "Tab")
+    page.check("#size input >> nth=-1")
+    after(page, lambda: page.click("#morph"))
+    page.click("[data-format=zip]")
+    page.wait_for_function("document.querySelector('.said').textContent.includes('choose a size of at most')")
+    with page.expect_download():
+        page.click("[data-format=png]")
+
+
 def test_a_drawing_outlives_a_reload(open_page: Open) -> None:
     page = open_page()
     draw(page, "source", SEVEN)
