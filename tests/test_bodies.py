@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -111,6 +112,13 @@ def test_an_upload_is_multipart(kind: str) -> None:
     Parts(Headers({"content-type": "multipart/form-data; boundary=b; charset=UTF-8"}))
 
 
+@pytest.mark.parametrize("name", ["a" * 65, 7, ["a"], {"a": "b"}])
+def test_names_that_are_remembered_are_short(name: Any) -> None:
+    for field in bodies.KEPT_NAMES:
+        assert refused({"data": [], field: name}).status == 400
+    check_json(json.dumps({"data": [], "session_hash": "a" * 64, "event_id": None}).encode(), is_mcp=False)
+
+
 def test_bodies_in_memory_are_bounded_for_one_and_for_all() -> None:
     held, half = exchange.Held(), exchange.MAX_HELD_BY_ONE // 2
     for _ in range(2):
@@ -126,6 +134,25 @@ def test_bodies_in_memory_are_bounded_for_one_and_for_all() -> None:
     held.give_back("192.0.2.9", 1)
     held.give_back("192.0.2.1", 2 * half)
     held.take("", 2 * half)  # nobody knows whose
+
+
+def test_what_is_refused_is_given_back_whole() -> None:
+    async def receive() -> Any:
+        return {"type": "http.request", "body": bytes(2**20), "more_body": True}
+
+    async def send(message: Any) -> None:
+        pass
+
+    async def refuse(held: exchange.Held) -> None:
+        one = exchange.Exchange(receive, send, "", held, "192.0.2.1")
+        with pytest.raises(Refused, match="too large"):
+            await one.body()
+        one.close()
+
+    held = exchange.Held()
+    for _ in range(3):
+        asyncio.run(refuse(held))
+    assert held._all == 0 and not held._by
 
 
 # --- who asks ---
@@ -144,11 +171,20 @@ def test_bodies_in_memory_are_bounded_for_one_and_for_all() -> None:
         ("192.168.1.7", "", False, "192.168.1.7"),
         ("2a00:1450:4001:82a::200e", "", False, "2a00:1450:4001:82a::/64"),
         ("testclient", "", False, ""),
+        ("::ffff:9.9.9.9", "", False, "9.9.9.9"),
+        ("fe80::1%a b", "", False, "fe80::1"),
+        ("10.1.2.3", "9.9.9.9:5678", True, "9.9.9.9"),
+        ("10.1.2.3", "[2a00:1450:4001:82a::200e]:443", True, "2a00:1450:4001:82a::/64"),
     ],
 )
 def test_a_visitor_is_known_by_address(peer: str, forwarded: str, trusted: bool, address: str) -> None:
     headers = Headers({"x-forwarded-for": forwarded} if forwarded else {})
     assert visitors.address_of({"client": (peer, 1234)}, headers, trusted) == address
+
+
+def test_a_proxy_may_add_a_line_of_its_own() -> None:
+    lines = Headers(raw=[(b"x-forwarded-for", b"8.8.8.8"), (b"x-forwarded-for", b"9.9.9.9")])
+    assert visitors.address_of({"client": ("10.1.2.3", 1)}, lines, True) == "9.9.9.9"
 
 
 def test_nobody_can_say_who_they_are() -> None:

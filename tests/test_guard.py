@@ -448,6 +448,20 @@ def test_nothing_of_a_call_stays_after_its_answer(server: Server) -> None:
     until(lambda: "2" in result_of(server, "double", [1]) and holders() == [])
 
 
+def test_what_brings_no_file_takes_no_room(server: Server) -> None:
+    sweeper = server.demo.app.middleware_stack._sweeper
+    before = sweeper.bytes
+    for method, path in (
+        ("GET", "upload"),
+        ("GET", "mcp/schema"),
+        ("DELETE", "mcp/"),
+        ("POST", "upload"),
+    ) * 30:
+        server.http.request(method, f"{API}/{path}")
+    assert server.http.post(f"{API}/upload", files={"files": ("a.png", b"x")}).status_code == 200
+    until(lambda: sweeper.bytes <= before + 10_000)
+
+
 def test_uploads_under_way_are_bounded(server: Server) -> None:
     """Each may hold nine open files: a hundred that never end would leave none."""
     address = httpx.URL(server.url)

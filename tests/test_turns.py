@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -137,7 +138,7 @@ def test_a_page_has_its_share_and_others_have_theirs() -> None:
 
 @pytest.mark.parametrize(
     ("settings", "address", "sentence"),
-    [({"address_share": 4}, "192.0.2.1", "your network"), ({"places": 4}, "", "Many people")],
+    [({"places": 6}, "192.0.2.1", "your network"), ({"places": 4}, "", "Many people")],
 )
 def test_a_full_house_is_said_with_a_time(settings: dict[str, int], address: str, sentence: str) -> None:
     async def play(trace: Trace) -> None:
@@ -182,6 +183,25 @@ def test_work_runs_in_its_turn_and_its_errors_come_out() -> None:
         with pytest.raises(ZeroDivisionError):
             await turns.run(who, Work(1, lambda: 1 / 0))
         assert await turns.run(who, Work(1, lambda: "still")) == "still"
+
+    asyncio.run(play())
+
+
+def test_work_that_is_cancelled_keeps_its_slot_until_it_is_through() -> None:
+    """A thread cannot be stopped: somebody else's work would wait behind it, in a slot that looks free."""
+
+    async def play() -> None:
+        turns, goes_on = Turns(slots=1), threading.Event()
+        long = asyncio.create_task(turns.run(visitor(session="a"), Work(1, lambda: goes_on.wait(60))))
+        await asyncio.sleep(0.05)
+        short = asyncio.create_task(turns.run(visitor(session="b"), Work(1, lambda: "done")))
+        long.cancel()
+        await asyncio.sleep(0.05)
+        assert turns.waiting == 1 and not long.done() and not short.done()
+        goes_on.set()
+        assert await short == "done"
+        with pytest.raises(asyncio.CancelledError):
+            await long
 
     asyncio.run(play())
 

@@ -19,6 +19,7 @@ from vae.ui import files
 MAX_PARTS = 8  # of a multipart body; the page sends each picture in an upload of its own
 MAX_VALUES = 5_000  # of a JSON body: some 70 are the most that the page sends
 MAX_DEPTH = 16
+KEPT_NAMES, MAX_NAME = ("session_hash", "event_id", "oauth_token"), 64  # Gradio remembers them for long
 MAX_PICTURES = 8  # that one request may name: four digits a side
 
 
@@ -60,9 +61,13 @@ def check_json(body: bytes, is_mcp: bool) -> None:
     if sum(map(body.count, (b",", b"[", b"{"))) > MAX_VALUES:  # more than there are values: texts have commas
         raise Refused(413, "This request has too many values.")
     try:
-        pictures = pictures_in(json.loads(body))
+        value = json.loads(body)
+        pictures = pictures_in(value)
     except (ValueError, RecursionError):  # UnicodeDecodeError is a ValueError
         raise Refused(400, "This request is no JSON that I can read.") from None
+    names = [value.get(name) for name in KEPT_NAMES] if isinstance(value, dict) else []
+    if not all(name is None or (isinstance(name, str) and len(name) <= MAX_NAME) for name in names):
+        raise Refused(400, "This request has a name in it that is too long.")
     if len(pictures) > MAX_PICTURES:
         raise Refused(413, f"At most {MAX_PICTURES} pictures can be sent at once.")
     for picture in pictures:

@@ -91,9 +91,9 @@ class Exchange:
 
     def _count(self, chunk: bytes) -> None:
         self.size += len(chunk)
+        self._held.take(self.address, len(chunk))  # before anything is refused: `close` gives it all back
         if self.size > MAX_BODY:
             raise too_large()
-        self._held.take(self.address, len(chunk))
         if self.parts:
             self.parts.count(chunk)
 

@@ -17,7 +17,7 @@ import secrets
 import shutil
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Callable
 from pathlib import Path
 
 import gradio.mcp
@@ -29,6 +29,7 @@ from vae.request import MorphResult
 log = logging.getLogger("digit_morph.files")
 
 KEPT_SECONDS = 600
+LONGEST_PATH = 1024
 SWEEP_SECONDS = 20
 UNWELL_SECONDS = 300  # without a sweep that went through
 MOST_BYTES = 2**30  # of all files together: nothing more is taken; beyond half of it the oldest are swept
@@ -72,6 +73,8 @@ def keep_morph(result: MorphResult, format: str) -> str:
 
 def is_kept(path: str) -> bool:
     """Whether `path` is a file, and no link or folder, in the folder of this process."""
+    if len(path) > LONGEST_PATH or ".." in path.split("/"):  # to resolve it would take quadratic time
+        return False
     given = Path(path)
     try:
         within = given.resolve(strict=True).is_relative_to(Path(get_upload_folder()).resolve())
@@ -117,15 +120,12 @@ def sweep(
 
 
 class Sweeper:
-    """Sweeps this process's folder now and then, whatever happens on the way.
+    """Sweeps this process's folder now and then, whatever happens on the way; `tidy` is called each time."""
 
-    `forgotten` are Gradio's lists of files that it wrote: entries whose file is gone are taken out of them.
-    """
-
-    def __init__(self, forgotten: Iterable[set[str]] = ()) -> None:
+    def __init__(self, tidy: Callable[[], None] = lambda: None) -> None:
         self.folder = Path(get_upload_folder())
         self.bytes = 0  # in the folder: as of the last sweep, and what was announced since
-        self._forgotten = forgotten
+        self._tidy = tidy
         self._last = time.monotonic()
 
     @property
@@ -139,13 +139,16 @@ class Sweeper:
             raise Busy("Too many pictures are being sent just now; please try again in a minute.")
         self.bytes += size
 
+    def came(self, expected: int, size: int) -> None:
+        """Of `expected` bytes, `size` have come in the end."""
+        self.bytes = max(0, self.bytes - expected + size)
+
     async def run(self) -> None:
         """Sweep until cancelled."""
         while True:
             try:
                 swept, self.bytes = await asyncio.to_thread(sweep, self.folder, KEPT_SECONDS)
-                for files in self._forgotten:
-                    files -= {file for file in tuple(files) if not Path(file).exists()}
+                self._tidy()
                 gc.collect()  # circles that calls which failed have left
                 self._last = time.monotonic()
                 if swept:

@@ -51,9 +51,10 @@ UPLOAD = re.compile(API + "upload/?")
 # By the older transport (mcp/sse, mcp/messages/) a call is answered on another connection than it came by,
 # so that nobody could say how many are under way; the protocol has given it up.
 MCP, MCP_PATHS = re.compile(API + "mcp(/|$)"), re.compile("(/|/http/?|/schema)?")
-MCP_AT_ONCE = 8  # Gradio waits for each in one of 40 threads, which the page needs too
-MCP_PLACES, MCP_SHARE = 72, 36  # under way or waiting, of all and of one address
-UPLOADS, UPLOAD_SHARE = 48, 24  # under way; each may hold nine open files
+MCP_AT_ONCE = 8  # Gradio waits for each in one of 40 threads, which the page needs too (for one whose
+#                  caller has gone it waits on, but never for more than `turns` has places: 34)
+MCP_PLACES = 72  # under way or waiting
+UPLOADS = 48  # under way; each may hold nine open files
 SHUT_PAGES = frozenset({"monitoring", "login", "logout"})  # /monitoring/summary is open by default
 # Without a password: what a balancer asks, and what gradio asks itself once, when it starts.
 OPEN = frozenset({"/healthz", API + "startup-events"})
@@ -176,8 +177,8 @@ class Guard:
         self.app = app
         self._sweeper, self._turns = sweeper, turns
         self._held = Held()
-        self._mcp = Turns(MCP_AT_ONCE, MCP_PLACES, MCP_SHARE, MCP_SHARE)
-        self._uploads = Turns(UPLOADS, UPLOADS, UPLOADS, UPLOAD_SHARE)
+        self._mcp = Turns(MCP_AT_ONCE, MCP_PLACES, share=MCP_PLACES)
+        self._uploads = Turns(UPLOADS, UPLOADS, share=UPLOADS)
         self._ready = ready
         self._auth = auth
         self._trust_proxy = proxy_is_trusted() if trust_proxy is None else trust_proxy
@@ -233,12 +234,15 @@ class Guard:
                 raise Refused(405, "This server has nothing to tell before it is asked.")
             if is_mcp or is_upload:
                 await held.enter_async_context((self._mcp if is_mcp else self._uploads).place(visitor))
-                if self._sweeper:  # both write to the folder of files
-                    self._sweeper.expect(int(headers.get("content-length", MAX_BODY)))
-            if is_upload:
-                exchange.parts = Parts(headers)  # counted as they come
-            elif scope["method"] == "POST":
-                check_json(await exchange.body(), is_mcp)
+            if scope["method"] == "POST":
+                if is_upload:
+                    exchange.parts = Parts(headers)  # counted as they come
+                else:
+                    check_json(await exchange.body(), is_mcp)
+                if (is_mcp or is_upload) and (sweeper := self._sweeper):  # both write to the folder of files
+                    expected = exchange.size if is_mcp else int(headers.get("content-length", MAX_BODY))
+                    sweeper.expect(expected)
+                    held.callback(lambda: sweeper.came(expected, exchange.size))
             if is_mcp:
                 await held.enter_async_context(self._mcp.turn(visitor, 1))
             await self.app(inner, exchange.receive, exchange.send)

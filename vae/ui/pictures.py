@@ -11,6 +11,7 @@ import functools
 import ipaddress
 import socket
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,8 @@ MAX_FILE = 10 * MiB  # one uploaded picture, or one fetched from an address: a p
 FETCH_SECONDS = 15.0  # for all pictures of a request
 REDIRECTS = 5
 UNICAST, NAT64 = ipaddress.ip_network("2000::/3"), ipaddress.ip_network("64:ff9b::/96")
-AT_ONCE = asyncio.Semaphore(32)  # fetches of all visitors together
+AT_ONCE = 4  # fetches of a request; of all visitors, `turns` has so many places
+RESOLVERS = ThreadPoolExecutor(8, thread_name_prefix="resolver")  # slow names keep nothing else waiting
 
 
 class Address(str):
@@ -71,10 +73,15 @@ async def fetched(values: Sequence[Any]) -> list[Any]:
     All are fetched side by side, within FETCH_SECONDS. Raises UnreadablePicture.
     """
 
+    at_once = asyncio.Semaphore(AT_ONCE)
+
     async def local(value: Any) -> Any:
         if isinstance(value, list):
             return await asyncio.gather(*map(local, value))
-        return await fetch(value) if isinstance(value, Address) else value
+        if not isinstance(value, Address):
+            return value
+        async with at_once:
+            return await fetch(value)
 
     try:
         async with asyncio.timeout(FETCH_SECONDS):
@@ -87,20 +94,19 @@ async def fetched(values: Sequence[Any]) -> list[Any]:
 
 async def fetch(address: str) -> Path:
     """Fetch a picture to a file of ours."""
-    async with AT_ONCE:
-        for _ in range(REDIRECTS + 1):
-            # identity: a small gzip would make gigabytes
-            request = client().build_request("GET", address, headers={"accept-encoding": "identity"})
-            answer = await client().send(request, stream=True)
-            try:
-                if answer.has_redirect_location:
-                    address = str(httpx.URL(address).join(answer.headers["location"]))
-                    continue
-                if answer.status_code != 200:
-                    raise ValueError(answer.status_code)
-                return await saved(answer)
-            finally:
-                await answer.aclose()
+    for _ in range(REDIRECTS + 1):
+        # identity: a small gzip would make gigabytes
+        request = client().build_request("GET", address, headers={"accept-encoding": "identity"})
+        answer = await client().send(request, stream=True)
+        try:
+            if answer.has_redirect_location:
+                address = str(httpx.URL(address).join(answer.headers["location"]))
+                continue
+            if answer.status_code != 200:
+                raise ValueError(answer.status_code)
+            return await saved(answer)
+        finally:
+            await answer.aclose()
     raise ValueError("too many redirects")
 
 
@@ -128,13 +134,18 @@ class PublicTransport(httpx.AsyncHTTPTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         host = request.url.host
-        found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
-        public = next((place[0] for *_, place in found if is_public(str(place[0]))), None)
+        found = await asyncio.get_running_loop().run_in_executor(RESOLVERS, resolved, host)
+        public = next((address for address in found if is_public(address)), None)
         if public is None:
             raise ValueError("not a public address")
         request.extensions = {**request.extensions, "sni_hostname": host}
         request.url = request.url.copy_with(host=public)  # the header Host was written before
         return await super().handle_async_request(request)
+
+
+def resolved(host: str) -> list[str]:
+    """The addresses that a name stands for. Raises OSError, or UnicodeError for what is no name."""
+    return [str(place[0]) for *_, place in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)]
 
 
 def is_public(address: str) -> bool:

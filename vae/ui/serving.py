@@ -19,7 +19,7 @@ from vae.ui import connections
 from vae.ui.files import Sweeper
 from vae.ui.guard import Guard
 from vae.ui.pictures import MAX_FILE
-from vae.ui.sessions import Forgetful
+from vae.ui.sessions import Abandoned, Forgetful
 from vae.ui.turns import TURNS
 
 
@@ -60,7 +60,7 @@ def guarded(
         if app.middleware_stack is None:
             raise RuntimeError("the app has no middleware to guard: this version of starlette is unknown")
         demo = app.get_blocks()
-        sweeper = Sweeper(demo.temp_file_sets)
+        sweeper = Sweeper(Abandoned(demo).forget)
         app.middleware_stack = Guard(
             app.middleware_stack,
             ready=ready,

@@ -7,10 +7,14 @@ many others have come. This page keeps all that a visitor has in the browser and
 
 from __future__ import annotations
 
+import time
+from pathlib import Path
 from typing import Any
 
 from gradio import Blocks
 from gradio.state_holder import SessionState, StateHolder
+
+ABANDONED_SECONDS = 60  # after which nobody comes for an answer any more
 
 
 class NothingKept(SessionState):
@@ -39,3 +43,25 @@ class Forgetful(StateHolder):
 
     def __contains__(self, session_id: str) -> bool:
         return False
+
+
+class Abandoned:
+    """What Gradio keeps of events whose answer nobody fetched, and of files that are gone, for ever or for
+    thousands of others."""
+
+    def __init__(self, blocks: Blocks) -> None:
+        self._blocks = blocks
+        self._idle: dict[str, float] = {}  # sessions without an event under way, and since when
+
+    def forget(self) -> None:
+        """To be called in the event loop, now and then."""
+        queue, now = self._blocks._queue, time.monotonic()
+        sessions = {*queue.pending_messages_per_session, *queue.pending_event_ids_session}
+        busy = {event.session_hash for event in tuple(queue.event_ids_to_events.values())}
+        self._idle = {session: self._idle.get(session, now) for session in sessions - busy}
+        for session in [session for session, since in self._idle.items() if now - since > ABANDONED_SECONDS]:
+            queue.pending_messages_per_session.pop(session, None)
+            queue.pending_event_ids_session.pop(session, None)
+            del self._idle[session]
+        for files in self._blocks.temp_file_sets:
+            files -= {file for file in tuple(files) if not Path(file).exists()}

@@ -24,7 +24,6 @@ from vae.errors import Busy
 SLOTS = 2  # morphs made side by side; each takes one core
 PLACES = 34  # for requests that run, wait, or have their pictures fetched
 SHARE = 8  # of them for one page, or one caller
-ADDRESS_SHARE = PLACES // 2  # for all pages of an address: a school class sits behind one
 LONG_SECONDS = 2.0  # work that takes longer leaves a slot to the others
 
 
@@ -52,10 +51,8 @@ class _Waiting:
 class Turns:
     """Places and slots; to be used from one event loop."""
 
-    def __init__(
-        self, slots: int = SLOTS, places: int = PLACES, share: int = SHARE, address_share: int = ADDRESS_SHARE
-    ) -> None:
-        self.slots, self.places, self.share, self.address_share = slots, places, share, address_share
+    def __init__(self, slots: int = SLOTS, places: int = PLACES, share: int = SHARE) -> None:
+        self.slots, self.places, self.share = slots, places, share
         self._threads = ThreadPoolExecutor(slots, thread_name_prefix="morph")
         self._all = 0  # places taken
         self._taken: Counter[str | Visitor] = Counter()  # the same by visitor, and by address
@@ -71,11 +68,16 @@ class Turns:
 
     @asynccontextmanager
     async def place(self, visitor: Visitor) -> AsyncIterator[None]:
-        """Hold a place, as everybody must who is worked for. Raises Busy where there is none."""
+        """Hold a place, as everybody must who is worked for. Raises Busy where there is none.
+
+        An address has at most two thirds of the places that others leave: a school class may sit behind one,
+        and with a few of them nobody fills the house.
+        """
         held: list[str | Visitor] = [visitor, visitor.address] if visitor.address else [visitor]
         if self._taken[visitor] >= self.share:
             raise Busy(f"You have {self.share} requests under way already; please wait for one of them.")
-        if visitor.address and self._taken[visitor.address] >= self.address_share:
+        left = self.places - self._all + self._taken[visitor.address]
+        if visitor.address and self._taken[visitor.address] >= max(2, 2 * left // 3):
             raise Busy(f"Many requests come from your network just now; {self._when()}")
         if self._all >= self.places:
             raise Busy(f"Many people are here just now; {self._when()}")
@@ -129,7 +131,12 @@ class Turns:
     async def run(self, visitor: Visitor, work: Work) -> Any:
         """What `work.run` returns, when its turn has come, from a thread of ours."""
         async with self.turn(visitor, work.seconds):
-            return await asyncio.get_running_loop().run_in_executor(self._threads, work.run)
+            made = asyncio.get_running_loop().run_in_executor(self._threads, work.run)
+            try:
+                return await asyncio.shield(made)
+            finally:  # who cancels it gives the slot back when the thread is through, and not before
+                if not made.done():
+                    await asyncio.wait([made])
 
 
 TURNS = Turns()  # of this process: it has so many cores

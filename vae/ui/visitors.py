@@ -29,18 +29,30 @@ def address_of(scope: Scope, headers: Headers, trust_proxy: bool) -> str:
     visitor may have made up.
     """
     peer = (scope.get("client") or ("",))[0]
-    forwarded = headers.get("x-forwarded-for", "") if trust_proxy else ""
+    forwarded = ",".join(headers.getlist("x-forwarded-for")) if trust_proxy else ""  # some add a line
     for hop in reversed([*forwarded.split(","), peer]):
         try:
-            address = ipaddress.ip_address(hop.strip())
+            address = ipaddress.ip_address(host_in(hop))
         except ValueError:
             continue
+        address = getattr(address, "ipv4_mapped", None) or address
         if address.is_global:
             return str(ipaddress.ip_network((address, 64), strict=False) if address.version == 6 else address)
     try:
-        return "" if ipaddress.ip_address(peer).is_loopback else peer
+        own = ipaddress.ip_address(host_in(peer))
+        return "" if own.is_loopback else str(own)
     except ValueError:  # a socket's name
         return ""
+
+
+def host_in(hop: str) -> str:
+    """An address as proxies write it, without its port, brackets and scope."""
+    hop = hop.strip()
+    if hop.startswith("["):
+        hop = hop[1:].partition("]")[0]
+    elif hop.count(":") == 1:
+        hop = hop.partition(":")[0]
+    return hop.partition("%")[0]
 
 
 def introduce(headers: Headers, address: str, is_mcp: bool) -> tuple[bytes, bytes]:
