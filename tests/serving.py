@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import http.client
 import random
@@ -9,7 +10,8 @@ import socket
 import subprocess
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from gradio_client import Client
@@ -23,6 +25,12 @@ def free_port() -> int:
             probe.bind(("127.0.0.1", port))
             return port
     raise OSError("a hundred ports are taken")
+
+
+def run(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """`asyncio.run` on a thread of its own: Playwright keeps a loop running on this one."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, coroutine).result()
 
 
 def until(happened: Callable[[], bool], seconds: float = 60) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from serving import run as in_thread
 from starlette.datastructures import Headers
 
 from vae.ui import bodies, exchange, files, visitors
@@ -151,7 +151,7 @@ def test_what_is_refused_is_given_back_whole() -> None:
 
     held = exchange.Held()
     for _ in range(3):
-        asyncio.run(refuse(held))
+        in_thread(refuse(held))
     assert held._all == 0 and not held._by
 
 

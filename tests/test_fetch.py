@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
+from serving import run as in_thread
 
 from vae.errors import UnreadablePicture
 from vae.ui import pictures
@@ -79,14 +80,14 @@ def at(elsewhere: Elsewhere) -> Callable[[str], Address]:
 
 def test_what_lies_elsewhere_comes_to_files(at: Callable[[str], Address], tmp_path: Path) -> None:
     here = tmp_path / "uploaded.png"
-    values = asyncio.run(fetched([at("/a"), [at("/b"), here], "http://text.example", 60, None]))
+    values = in_thread(fetched([at("/a"), [at("/b"), here], "http://text.example", 60, None]))
     assert [path.read_bytes() for path in (values[0], values[1][0])] == [b"picture of /a", b"picture of /b"]
     assert values[1][1] == here and values[2:] == ["http://text.example", 60, None]
     assert values[0].is_relative_to(tmp_path)
 
 
 def test_the_host_is_told_its_name(at: Callable[[str], Address], elsewhere: Elsewhere) -> None:
-    asyncio.run(fetched([at("/to//a")]))
+    in_thread(fetched([at("/to//a")]))
     host = f"localhost:{elsewhere.server_port}"
     assert elsewhere.asked == [("/to//a", host), ("/a", host)]
 
@@ -97,7 +98,7 @@ def test_the_host_is_told_its_name(at: Callable[[str], Address], elsewhere: Else
 )
 def test_what_cannot_be_fetched_is_said(path: str, at: Callable[[str], Address]) -> None:
     with pytest.raises(UnreadablePicture, match=NOT_FETCHED):
-        asyncio.run(fetched([at(path)]))
+        in_thread(fetched([at(path)]))
 
 
 @pytest.mark.parametrize(
@@ -113,13 +114,13 @@ def test_what_cannot_be_fetched_is_said(path: str, at: Callable[[str], Address])
 )
 def test_an_address_that_is_none_is_said(address: str, elsewhere: Elsewhere) -> None:
     with pytest.raises(UnreadablePicture, match=NOT_FETCHED):
-        asyncio.run(fetched([Address(address)]))
+        in_thread(fetched([Address(address)]))
 
 
 def test_a_picture_is_bounded(at: Callable[[str], Address], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pictures, "MAX_FILE", 2**20)
     with pytest.raises(UnreadablePicture, match="larger than 1 MB"):
-        asyncio.run(fetched([at("/endless")]))
+        in_thread(fetched([at("/endless")]))
 
 
 def test_all_of_a_request_have_one_time_limit(
@@ -129,7 +130,7 @@ def test_all_of_a_request_have_one_time_limit(
     monkeypatch.setattr(pictures, "FETCH_SECONDS", 0.5)
     monkeypatch.setattr(pictures, "client", lambda: httpx.AsyncClient(transport=Counting()))
     with pytest.raises(UnreadablePicture, match=NOT_FETCHED):
-        asyncio.run(fetched([[at("/slow")] * 4, [at("/slow")] * 4]))
+        in_thread(fetched([[at("/slow")] * 4, [at("/slow")] * 4]))
     assert Counting.limits == pictures.AT_ONCE  # and no more were begun
 
 
@@ -158,7 +159,7 @@ def test_the_address_that_was_looked_at_is_the_one_connected_to(
         return [answers.pop(0)]
 
     monkeypatch.setattr(pictures, "resolved", resolved)
-    (path,) = asyncio.run(fetched([Address(f"http://twice.example:{elsewhere.server_port}/a")]))
+    (path,) = in_thread(fetched([Address(f"http://twice.example:{elsewhere.server_port}/a")]))
     assert path.read_bytes() == b"picture of /a"
     assert elsewhere.asked[0][1].startswith("twice.example") and len(answers) == 1
 
@@ -193,5 +194,5 @@ def test_nobody_else_is_asked_what_a_name_means(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(httpx.AsyncHTTPTransport, "handle_async_request", connected)
     monkeypatch.setattr(pictures, "client", functools.cache(pictures.client.__wrapped__))
     with pytest.raises(UnreadablePicture, match=NOT_FETCHED):
-        asyncio.run(fetched([Address("http://localhost/a")]))
+        in_thread(fetched([Address("http://localhost/a")]))
     assert began == []

@@ -14,6 +14,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from serving import run as in_thread
 
 from vae.errors import Busy
 from vae.ui import files, sessions
@@ -84,7 +85,7 @@ def sweeping(sweeper: files.Sweeper, happened: Callable[[], object]) -> None:
                 await asyncio.sleep(0.005)
         task.cancel()
 
-    asyncio.run(run())
+    in_thread(run())
 
 
 @pytest.fixture

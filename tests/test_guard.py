@@ -10,10 +10,8 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Coroutine, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import gradio as gr
 import httpx
@@ -21,7 +19,7 @@ import numpy as np
 import pytest
 from gradio_client import handle_file
 from PIL import Image
-from serving import client_of, free_port, until
+from serving import client_of, free_port, run, until
 from starlette.requests import ClientDisconnect
 
 from vae.ui import bodies, exchange, files, guard, pictures, serving, visitors
@@ -37,12 +35,6 @@ pytestmark = pytest.mark.filterwarnings(
     "ignore::ResourceWarning",
     "ignore::DeprecationWarning:gradio.queueing",
 )
-
-
-def run(coroutine: Coroutine[Any, Any, Any]) -> Any:
-    """`asyncio.run` on a thread of its own: Playwright keeps a loop running on this one."""
-    with ThreadPoolExecutor(1) as thread:
-        return thread.submit(asyncio.run, coroutine).result()
 
 
 def build_demo() -> gr.Blocks:

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from serving import run as in_thread
 
 from vae.errors import Busy
 from vae.ui import queued
@@ -60,7 +61,7 @@ def scene(play: Callable[[Trace], Awaitable[Any]], **settings: int) -> Any:
     async def run() -> Any:
         return await play(Trace(Turns(**settings)))
 
-    return asyncio.run(run())
+    return in_thread(run())
 
 
 def test_one_after_the_other_first_come_first_served() -> None:
@@ -184,7 +185,7 @@ def test_work_runs_in_its_turn_and_its_errors_come_out() -> None:
             await turns.run(who, Work(1, lambda: 1 / 0))
         assert await turns.run(who, Work(1, lambda: "still")) == "still"
 
-    asyncio.run(play())
+    in_thread(play())
 
 
 def test_work_that_is_cancelled_keeps_its_slot_until_it_is_through() -> None:
@@ -203,7 +204,7 @@ def test_work_that_is_cancelled_keeps_its_slot_until_it_is_through() -> None:
         with pytest.raises(asyncio.CancelledError):
             await long
 
-    asyncio.run(play())
+    in_thread(play())
 
 
 def test_pictures_are_fetched_outside_the_slots(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -227,7 +228,7 @@ def test_pictures_are_fetched_outside_the_slots(monkeypatch: pytest.MonkeyPatch)
         arrived.set()
         assert await asyncio.gather(*fetching) == ["address"] * 4
 
-    asyncio.run(play())
+    in_thread(play())
 
 
 def test_places_are_held_while_pictures_are_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -247,4 +248,4 @@ def test_places_are_held_while_pictures_are_fetched(monkeypatch: pytest.MonkeyPa
             one.cancel()
         await asyncio.gather(*asked, return_exceptions=True)
 
-    asyncio.run(play())
+    in_thread(play())
