@@ -29,12 +29,12 @@ import torch
 import vae
 from vae.errors import WeightsError
 from vae.request import loaded
-from vae.ui import files, serving
-from vae.ui.bench import bench
-from vae.ui.compare import compare, compare_endpoint
-from vae.ui.endpoints import endpoints
-from vae.ui.explore import explore
-from vae.ui.how import how
+from vae.ui.api import endpoints
+from vae.ui.server import files, launch
+from vae.ui.tabs.compare import compare, compare_endpoint
+from vae.ui.tabs.explore import explore
+from vae.ui.tabs.how import how
+from vae.ui.tabs.morph import bench
 from vae.ui.theme import STATIC, head, static, theme
 
 
@@ -109,7 +109,7 @@ def main() -> None:
     except WeightsError as error:
         sys.exit(f"app.py: {error}")
     demo = build_demo(model)  # the very model that typed digits come from, not a second one
-    serving.launch(demo, host=args.host, port=args.port, share=args.share, auth=args.auth, **page_settings())
+    launch.launch(demo, host=args.host, port=args.port, share=args.share, auth=args.auth, **page_settings())
 
 
 if __name__ == "__main__":

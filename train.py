@@ -36,11 +36,13 @@ from typing import Any
 
 import torch
 
-from vae import classifier_training, data, publishing, views, weights
+from vae import weights
 from vae.classifier import KINDS, Classifier, load_classifier
 from vae.errors import WeightsError
+from vae.evaluation import plots
 from vae.model import PRESETS, build
-from vae.training import RECIPES, elbo_terms, fit, write_report
+from vae.training import classifiers, data, publishing
+from vae.training.loop import RECIPES, elbo_terms, fit, write_report
 
 
 def parser() -> argparse.ArgumentParser:
@@ -100,7 +102,7 @@ def main(arguments: list[str] | None = None) -> None:
 
     best = weights.load(out)
     reconstruction, kl = elbo_terms(best, splits.test)
-    views.save_run_pictures(best, splits, rows, out)
+    plots.save_run_pictures(best, splits, rows, out)
     seconds = rows[-1]["seconds"] if rows else 0.0
     report = {
         "model": args.model, **notes, "train": asdict(recipe), "seconds": seconds,
@@ -114,14 +116,14 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def train_classifier(args: argparse.Namespace, chosen: dict[str, Any], out: Path) -> None:
-    recipe = replace(classifier_training.RECIPES[args.model], **chosen)
+    recipe = replace(classifiers.RECIPES[args.model], **chosen)
     torch.set_num_threads(args.threads)
     torch.manual_seed(recipe.seed)
     splits = data.load_splits(args.dataset, args.data)
-    rows = classifier_training.fit_classifier(
+    rows = classifiers.fit_classifier(
         Classifier(KINDS[args.model]), splits, recipe, out, device=args.device, resume=args.resume
     )
-    right = classifier_training.logits_of(load_classifier(out), splits.test).argmax(1) == splits.test.labels
+    right = classifiers.logits_of(load_classifier(out), splits.test).argmax(1) == splits.test.labels
     score = float(right.double().mean())
     write_report(
         out, {"model": args.model, "train": asdict(recipe), "seconds": rows[-1]["seconds"], "test": score}

@@ -13,10 +13,11 @@ import pytest
 import torch
 from serving import await_health, free_port
 
-from vae import data, digits, training, weights
+from vae import weights
 from vae.classifier import load_classifier
 from vae.model import VAE, build
 from vae.request import loaded
+from vae.training import bank_builder, data, loop
 
 torch.set_num_threads(1)
 
@@ -63,12 +64,12 @@ def small(pictures: data.Pictures, tmp_path_factory: pytest.TempPathFactory) -> 
     torch.manual_seed(0)
     model = build("mlp", widths=(64,), latent_dim=8)
     splits = data.Splits(pictures[:280], pictures[280:320], pictures[280:320])
-    recipe = training.TrainConfig(epochs=25, batch_size=20, lr=4e-3, ema=0.9)
-    training.fit(model, splits, recipe, out, device="cpu", quiet=True)
+    recipe = loop.TrainConfig(epochs=25, batch_size=20, lr=4e-3, ema=0.9)
+    loop.fit(model, splits, recipe, out, device="cpu", quiet=True)
     model = weights.load(out)
     x = data.as_floats(pictures.images)
     graph, typed = (x[:200], pictures.labels[:200]), (x[200:], pictures.labels[200:])
-    digits.build_bank(model, load_classifier("reader"), *graph, *typed, out / "bank.safetensors")
+    bank_builder.build_bank(model, load_classifier("reader"), *graph, *typed, out / "bank.safetensors")
     return model
 
 

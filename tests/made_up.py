@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from torchvision import datasets
 
-from vae.data import Pictures
+from vae.training.data import Pictures
 
 LARGE = 112  # digits are drawn at four times their size and averaged down
 STROKES = {  # corners of the pen's way, in a box 2 wide and 4 high

@@ -22,7 +22,7 @@ import torch
 from PIL import Image, ImageDraw
 
 from vae.errors import BadRequest
-from vae.picture import WORK_SIDE
+from vae.ink import WORK_SIDE
 from vae.sketch import read_digits
 
 Make = Callable[[], object]

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from vae import data, weights
+from vae import weights
 from vae.classifier import (
     KINDS,
     Classifier,
@@ -13,9 +13,10 @@ from vae.classifier import (
     probabilities,
     save_classifier,
 )
-from vae.classifier_training import scribbles
 from vae.errors import WeightsError
-from vae.scoreboard import judged
+from vae.evaluation.scoreboard import judged
+from vae.training import data
+from vae.training.classifiers import scribbles
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -23,10 +23,11 @@ from stand_in_hub import TOKEN, Handler, StandIn
 
 import train
 import vae
-from vae import __main__, hub, publishing, sums, weights
+from vae import __main__, hub, sums, weights
 from vae.errors import WeightsError
 from vae.hub import Repo
 from vae.model import VAE, build
+from vae.training import publishing
 
 ROOT = Path(__file__).resolve().parent.parent
 ME = Repo("me/digits", "main")

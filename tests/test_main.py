@@ -11,12 +11,13 @@ import pytest
 import torch
 from PIL import Image
 
-from vae import MorphRequest, __main__, atlas, produce, sums, weights
+from vae import MorphRequest, __main__, produce, sums, weights
+from vae.bank import load_bank
 from vae.classifier import load_classifier
-from vae.data import as_floats
-from vae.digits import load_bank
+from vae.inspection import latent_map
 from vae.model import VAE, build
 from vae.request import read_side, read_sides
+from vae.training.data import as_floats
 
 ROOT = Path(__file__).resolve().parent.parent
 QUICK = ("--steps", "4", "--size", "56", "--path", "linear", "--speed", "raw")
@@ -281,7 +282,7 @@ def test_the_map_is_built_with_the_bank(
     __main__.main(
         ["bank", "--weights", str(tmp_path), "--data", str(data_dir), "--graph", "40", "--typed", "20"]
     )
-    scatter = atlas.map_of(weights.load(tmp_path / "conv2d.safetensors"))
+    scatter = latent_map.map_of(weights.load(tmp_path / "conv2d.safetensors"))
     assert scatter is not None
     assert scatter.labels.bincount().tolist() == [2] * 10
     assert "20 test codes" in capsys.readouterr().out

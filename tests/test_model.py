@@ -7,7 +7,6 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Normal, kl_divergence
 
-from vae.data import as_floats
 from vae.model import (
     CERTAIN,
     PRESETS,
@@ -18,6 +17,7 @@ from vae.model import (
     reconstruction_nats,
     sample_posterior,
 )
+from vae.training.data import as_floats
 from vae.weights import load
 
 

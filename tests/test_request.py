@@ -14,9 +14,10 @@ from PIL import Image
 
 import vae
 from vae import BadRequest, EmptyDrawing, MorphRequest, UnreadablePicture, produce, video
-from vae.digits import STYLES, measure_style
+from vae.bank import STYLES
 from vae.model import VAE
 from vae.request import loaded, read_side, read_sides, type_digits
+from vae.style import measure_style
 
 QUICK: dict[str, Any] = {"steps": 4, "size": 56, "path": "linear", "speed": "raw", "formats": ()}
 NO_WHOLE_NUMBER = [math.nan, math.inf, -math.inf, 30.5, True, False, "30", None, [30], 10**400, -(10**400)]

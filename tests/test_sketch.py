@@ -9,7 +9,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFilter
 
 from vae.errors import BadRequest, EmptyDrawing, UnreadablePicture
-from vae.picture import ink, open_image
+from vae.ink import ink, open_image
 from vae.sketch import as_mnist, read_digits
 
 ONE = [[(0.5, 0), (0.5, 1)]]

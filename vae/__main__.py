@@ -50,7 +50,7 @@ def side_named(text: str, data_dir: str | None, seed: int) -> Side:
 
 def from_test_set(kind: str, number: int, data_dir: str | None, seed: int) -> torch.Tensor:
     """The test image of that index, or a random one of that digit, as it is: `(1, 1, 28, 28)`."""
-    from vae.data import as_floats, load_pictures
+    from vae.training.data import as_floats, load_pictures
 
     test = load_pictures(root=data_dir, train=False)
     if kind == "test":
@@ -93,9 +93,9 @@ def morph_command(args: argparse.Namespace) -> None:
 
 
 def sample_command(args: argparse.Namespace) -> None:
-    from vae import views
+    from vae.inspection import samples
 
-    pictures = views.samples(
+    pictures = samples.samples(
         weights.load(args.weights), whole("The number of digits", args.count, 1, 400), args.seed
     )
     columns = whole("The number of columns", args.columns, 1, 400)
@@ -104,7 +104,7 @@ def sample_command(args: argparse.Namespace) -> None:
 
 
 def reconstruct_command(args: argparse.Namespace) -> None:
-    from vae.morph import drawn, endpoints
+    from vae.morphing import drawn, endpoints
 
     model = weights.load(args.weights)
     side = side_named(args.picture, args.data, args.seed)
@@ -125,9 +125,10 @@ def save_picture(picture: render.Picture, path: Path) -> None:
 
 
 def bank_command(args: argparse.Namespace) -> None:
-    from vae import atlas, digits
     from vae.classifier import load_classifier
-    from vae.data import as_floats, load_splits
+    from vae.inspection import latent_map
+    from vae.training import bank_builder
+    from vae.training.data import as_floats, load_splits
 
     path = weights.find(args.weights)
     listed = (path.parent / sums.NAME).exists()
@@ -138,38 +139,38 @@ def bank_command(args: argparse.Namespace) -> None:
     reader = load_classifier("reader")
     chosen = []
     for pictures, count in ((splits.train, args.graph), (splits.test, args.typed)):
-        pictures = pictures[digits.choose(pictures.labels, 5 * count // 4)]
+        pictures = pictures[bank_builder.choose(pictures.labels, 5 * count // 4)]
         x = as_floats(pictures.images)
-        kept = digits.legible(model, reader, x, pictures.labels).nonzero()[:, 0]
-        kept = kept[digits.choose(pictures.labels[kept], count)]
+        kept = bank_builder.legible(model, reader, x, pictures.labels).nonzero()[:, 0]
+        kept = kept[bank_builder.choose(pictures.labels[kept], count)]
         chosen.append((x[kept], pictures.labels[kept]))
     out = path.with_name("bank.safetensors")
-    digits.build_bank(model, reader, *chosen[0], *chosen[1], out)
+    bank_builder.build_bank(model, reader, *chosen[0], *chosen[1], out)
     graph, typed = (labels for _, labels in chosen)
     print(f"{out}: {len(graph)} training and {len(typed)} test codes, {out.stat().st_size / 1024:.0f} KiB")
     if (flat := path.with_name("conv2d.safetensors")).exists():
-        points = splits.test[digits.choose(splits.test.labels, args.typed)]
-        size = atlas.build_map(weights.load(flat), points, path.with_name("map.safetensors"))
+        points = splits.test[bank_builder.choose(splits.test.labels, args.typed)]
+        size = latent_map.build_map(weights.load(flat), points, path.with_name("map.safetensors"))
         print(f"{path.with_name('map.safetensors')}: {len(points)} test codes, {size / 1024:.0f} KiB")
     if listed:
         sums.write(path.parent)
 
 
 def evaluate_command(args: argparse.Namespace) -> None:
-    from vae import evaluation  # loads torchvision
+    from vae.evaluation import evaluate
 
-    evaluation.run(args)
+    evaluate.run(args)
 
 
 def figures_command(args: argparse.Namespace) -> None:
-    from vae import figures  # loads the data sets' code
+    from vae.evaluation import figures
 
     for path in figures.make_all(args.out or figures.DOCS):
         print(path)
 
 
 def publish_command(args: argparse.Namespace) -> None:
-    from vae import publishing
+    from vae.training import publishing
 
     print(publishing.publish(args.repo, weights.load(args.weights), private=args.private))
 

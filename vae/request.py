@@ -16,13 +16,14 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor
 
-from vae import sketch, video, views, weights
+from vae import sketch, video, weights
+from vae.bank import Bank, bank_of, check_number, type_codes
 from vae.classifier import load_classifier, probabilities
-from vae.digits import Bank, bank_of, check_number, type_codes
 from vae.errors import BadRequest, WeightsError
 from vae.model import PRESETS, VAE
-from vae.morph import PathName, Speed, morph_sequence
+from vae.morphing import PathName, Speed, morph_sequence
 from vae.render import STYLES, Style
+from vae.style import transported
 from vae.video import Playback
 
 Hand = Literal["own", "test"]
@@ -290,7 +291,7 @@ def write_like(drawn: Reading, number: str) -> Tensor:
     if new:
         with torch.inference_mode():
             codes = [
-                views.transported(mu, digit, bank.graph.z, bank.graph.labels, new)
+                transported(mu, digit, bank.graph.z, bank.graph.labels, new)
                 for mu, digit in zip(model.encode(drawn.pictures)[0], drawn.digits, strict=True)
             ]
             pictures |= zip(new, model.decode(torch.stack(codes).mean(0)), strict=True)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components
 
 from vae.errors import BadRequest, EmptyDrawing
-from vae.picture import WORK_SIDE, Array, Source, disc, ink, open_image, side
+from vae.ink import WORK_SIDE, Array, Source, disc, ink, open_image, side
 
 FAINT = 0.1  # less ink than this is paper
 SIZE, BOX, CENTRE = 28, 20, 14.0  # the picture, the digit in it, the index of its centre of mass

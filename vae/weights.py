@@ -20,12 +20,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from vae import hub, sums
+from vae import hub, shipped, sums
 from vae.errors import WeightsError
 from vae.model import PRESETS, VAE, VAEConfig
 
 FORMAT = "digit-morph/1"
-SHIPPED = Path(__file__).resolve().parent.parent / "weights"
+SHIPPED = shipped.WEIGHTS
 FLAGSHIP = "flagship"
 Source = str | os.PathLike[str] | None
 

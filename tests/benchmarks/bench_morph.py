@@ -15,8 +15,8 @@ import torch
 
 import vae
 from vae import paths
-from vae.digits import bank_of
-from vae.morph import curve_between, endpoints, morph_sequence
+from vae.bank import bank_of
+from vae.morphing import curve_between, endpoints, morph_sequence
 from vae.request import loaded, read_side
 from vae.video import encode
 

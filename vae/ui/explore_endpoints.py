@@ -10,14 +10,15 @@ import gradio as gr
 from PIL import Image
 from torch import Tensor
 
-from vae import handwriting, render
+from vae import render
 from vae.errors import EmptyDrawing
+from vae.inspection import samples
 from vae.model import VAE
 from vae.request import whole
-from vae.ui import files
-from vae.ui.endpoints import declare
-from vae.ui.pictures import picture
-from vae.ui.turns import Work
+from vae.ui.api import declare
+from vae.ui.server import files
+from vae.ui.server.pictures import picture
+from vae.ui.server.turns import Work
 
 COLUMNS = 10
 CELL = 112  # px
@@ -43,7 +44,7 @@ def explore_endpoints(model: VAE | None) -> None:
         seed = whole("The seed", seed, 0, 2**31 - 1)
 
         def run() -> str:
-            pictures = handwriting.new_digits(model, wanted, number, seed)
+            pictures = samples.new_digits(model, wanted, number, seed)
             return files.keep(sheet(pictures), f"new-{wanted}.png")
 
         return Work(0.2, run)
@@ -63,7 +64,7 @@ def explore_endpoints(model: VAE | None) -> None:
             raise EmptyDrawing("Send a picture of a handwritten digit.")
 
         def run() -> tuple[str, dict[str, Any]]:
-            reading, pictures = handwriting.ten_digits(model, picture)
+            reading, pictures = samples.ten_digits(model, picture)
             read = {"digit": reading.digits[0], "certainty": round(reading.certainty[0], 4)}
             return files.keep(sheet(pictures), f"in-the-hand-of-{read['digit']}.png"), read
 

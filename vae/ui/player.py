@@ -20,7 +20,7 @@ from torch import Tensor
 from vae import render, video
 from vae.model import VAE
 from vae.request import USUAL_PLACES, MorphRequest, MorphResult, Reading, produce
-from vae.ui import recipe
+from vae.ui import permalink
 from vae.ui.ribbon import ribbon
 from vae.ui.theme import static
 
@@ -44,11 +44,11 @@ def player(opening: dict[str, Any] | None) -> gr.HTML:
 
 def shown(request: MorphRequest, model: VAE | None) -> dict[str, Any]:
     """A request carried out for the page: JSON, bytes in base64."""
-    request = recipe.settled(request)
+    request = permalink.settled(request)
     result = produce(film(request), model)
     frames = without_holds(result)
     return {
-        "recipe": recipe.pack(request),
+        "recipe": permalink.pack(request),
         "video": encoded(result.files["mp4"]),
         "fps": request.fps,
         "frames": len(result.frames),

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from vae.classifier import Classifier, load_classifier, probabilities
-from vae.morph import apart, clock, standing
+from vae.morphing import apart, clock, standing
 from vae.request import MorphResult
 
 LEAST_INK = 8.0  # pixels; what has less is no digit yet, whatever a classifier may call it

@@ -1,0 +1,277 @@
+import importlib
+from dataclasses import replace
+from itertools import product
+
+import pytest
+import torch
+from torch import Tensor
+
+from vae import morph, morph_sequence, paths
+from vae.bank import bank_of
+from vae.errors import BadRequest
+from vae.model import VAE, build
+from vae.morphing import (
+    apart,
+    curve_between,
+    endpoints,
+    handwritten,
+    ink_toll,
+    put,
+    residual_weight,
+    standing,
+)
+
+module = importlib.import_module("vae.morphing")  # `vae.morphing` is the function
+PATHS = ["linear", "slerp", "handwritten", "auto"]
+SPEEDS = ["raw", "constant", "eased"]
+
+
+def other(preset: str) -> VAE:
+    """An untrained model of another kind."""
+    torch.manual_seed(0)
+    return build(preset).eval().requires_grad_(False)
+
+
+def side_by_side(stack: Tensor, places: int) -> Tensor:
+    """A number in the middle of a picture of `places` digits."""
+    canvas = torch.zeros(28, 28 * places)
+    left = 14 * (places - len(stack))
+    canvas[:, left : left + 28 * len(stack)] = torch.cat(list(stack[:, 0]), dim=1)
+    return canvas
+
+
+@pytest.mark.parametrize(("a", "b"), [("3", "8"), ("32", "41")])
+@torch.inference_mode()
+def test_unrefined_linear_raw_is_the_classic_formula(a: str, b: str, small: VAE, stack) -> None:
+    frames = morph(small, stack(a), stack(b), 9, path="linear", speed="raw", refine=False)
+    z1, z2 = small.encode(stack(a))[0], small.encode(stack(b))[0]
+    assert frames.shape == (9, 28, 28 * len(a))
+    for frame, alpha in zip(frames, torch.linspace(0, 1, 9), strict=True):
+        decoded = small.decode((1 - alpha) * z1 + alpha * z2)  # (places, 1, 28, 28)
+        torch.testing.assert_close(frame, torch.cat(list(decoded[:, 0]), dim=1), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("speed", SPEEDS)
+def test_refined_frames_begin_and_end_with_the_stacks(path, speed, small: VAE, stack) -> None:
+    a, b = stack("32"), stack("41")
+    frames = morph(small, a, b, 12, path, speed)
+    assert frames.shape == (12, 28, 56)
+    assert frames.dtype == torch.float32
+    assert not frames.requires_grad
+    assert frames.min() >= 0
+    assert frames.max() <= 1
+    torch.testing.assert_close(frames[0], side_by_side(a, 2), atol=1e-4, rtol=0)
+    torch.testing.assert_close(frames[-1], side_by_side(b, 2), atol=1e-4, rtol=0)
+    middle = frames[6]
+    assert (middle - frames[0]).abs().max() > 0.3
+    assert (middle - frames[-1]).abs().max() > 0.3
+
+
+@pytest.mark.parametrize("preset", ["conv2d", "autoencoder", "tiny", "cvae", "flagship"])
+def test_every_kind_of_model_morphs(preset: str, stack) -> None:
+    model = other(preset)
+    frames = morph(model, stack("3"), stack("8"), 5, speed="raw")
+    torch.testing.assert_close(frames[0], stack("3")[0, 0], atol=1e-4, rtol=0)
+    torch.testing.assert_close(frames[-1], stack("8")[0, 0], atol=1e-4, rtol=0)
+    assert torch.isfinite(frames).all()
+    assert all(p.grad is None for p in model.parameters())
+
+
+def test_a_conditional_model_goes_from_class_to_class(stack) -> None:
+    model = other("cvae")
+    frames = morph_sequence(
+        model, [stack("3"), stack("8")], 3, "linear", "raw", refine=False, labels=[[3], [8]]
+    )
+    z = [model.encode(stack(d), torch.tensor([int(d)]))[0] for d in "38"]
+    mixed = torch.zeros(1, 10)
+    mixed[0, [3, 8]] = 0.5
+    expected = model.decode((z[0] + z[1]) / 2, mixed)[0, 0]
+    torch.testing.assert_close(frames[1], expected, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_constant_speed_changes_the_picture_evenly(path, small: VAE, stack) -> None:
+    def unevenness(speed: str) -> float:
+        change = (morph(small, stack("32"), stack("41"), 60, path, speed).diff(dim=0)).flatten(1).norm(dim=1)
+        return float(change.std() / change.mean())
+
+    assert unevenness("constant") < 0.1
+    assert unevenness("raw") > 2 * unevenness("constant")
+
+
+def test_eased_speed_is_slow_at_both_ends(small: VAE, stack) -> None:
+    change = morph(small, stack("3"), stack("8"), 40, "linear", "eased").diff(dim=0).flatten(1).norm(dim=1)
+    assert change[[0, -1]].max() < 0.3 * change.mean()
+
+
+@pytest.mark.parametrize(("m", "n"), list(product(range(1, 5), repeat=2)))
+def test_numbers_of_any_length_meet(m: int, n: int, small: VAE, stack) -> None:
+    a, b = stack("3281"[:m]), stack("4075"[:n], seed=1)
+    places = max(m, n)
+    frames = morph(small, a, b, 5, "linear", "raw")
+    assert frames.shape == (5, 28, 28 * places)
+    torch.testing.assert_close(frames[0], side_by_side(a, places), atol=1e-4, rtol=0)
+    torch.testing.assert_close(frames[-1], side_by_side(b, places), atol=1e-4, rtol=0)
+
+
+def test_a_digit_that_only_one_number_has_is_written(small: VAE, stack) -> None:
+    frames = morph(small, stack("7"), stack("128"), 20, "linear", "raw")
+    ink = frames.sum((1, 2))
+    own = stack("7").sum(), stack("128").sum()
+    assert ink[0] == pytest.approx(float(own[0]), rel=0.01)
+    assert ink[-1] == pytest.approx(float(own[1]), rel=0.01)
+    assert own[0] < ink[10] < own[1]
+
+
+@pytest.mark.parametrize("hold", [0, 3])
+@pytest.mark.parametrize("count", [2, 3, 5])
+def test_a_sequence_shows_every_number_once_and_holds_it(hold: int, count: int, small: VAE, stack) -> None:
+    stacks = [stack(str(digit)) for digit in range(count)]
+    frames = morph_sequence(small, stacks, 6, "linear", hold=hold)
+    assert len(frames) == (6 - 1) * (count - 1) + 1 + hold * count
+    for i, one in enumerate(stacks):
+        first = i * (6 - 1 + hold)
+        for frame in frames[first : first + hold + 1]:
+            torch.testing.assert_close(frame, one[0, 0], atol=1e-4, rtol=0)
+    assert (frames.diff(dim=0).flatten(1).norm(dim=1) < 1e-3).sum() == hold * count
+
+
+def test_a_sequence_is_as_wide_as_its_widest_number(small: VAE, stack) -> None:
+    frames = morph_sequence(small, [stack("9"), stack("10"), stack("9")], 4, "linear")
+    assert frames.shape == (7, 28, 56)
+    torch.testing.assert_close(frames[-1], side_by_side(stack("9"), 2), atol=1e-4, rtol=0)
+
+
+def test_the_same_morph_is_the_same(small: VAE, stack) -> None:
+    a, b = (morph(small, stack("32"), stack("41"), 8) for _ in range(2))
+    assert torch.equal(a, b)
+
+
+def test_the_paths_differ_and_auto_is_handwritten(small: VAE, stack) -> None:
+    frames = {path: morph(small, stack("3"), stack("8"), 9, path, "raw") for path in PATHS}
+    assert torch.equal(frames["auto"], frames["handwritten"])
+    assert not torch.allclose(frames["auto"], frames["linear"], atol=0.05)
+    assert not torch.allclose(frames["slerp"], frames["linear"], atol=0.05)
+
+
+def test_without_a_bank_auto_is_slerp_and_handwritten_cannot_be(stack) -> None:
+    model = other("mlp")
+    both = [morph(model, stack("3"), stack("8"), 5, path, "raw") for path in ("auto", "slerp")]
+    assert torch.equal(*both)
+    with pytest.raises(BadRequest, match="handwritten path"):
+        morph(model, stack("3"), stack("8"), 5, "handwritten")
+
+
+@pytest.mark.parametrize(
+    "shape", [(1, 28, 28), (0, 1, 28, 28), (1, 3, 28, 28), (1, 1, 14, 14), (1, 1, 28, 29)], ids=str
+)
+def test_a_stack_of_another_shape_is_refused(shape: tuple[int, ...], small: VAE, stack) -> None:
+    with pytest.raises(ValueError, match="a stack must be"):
+        morph(small, stack("3"), torch.zeros(shape))
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [({"steps": 1}, "two steps"), ({"path": "scenic"}, "scenic.*slerp"), ({"speed": "fast"}, "fast.*eased")],
+)
+def test_options_that_do_not_exist_are_refused(options: dict, named: str, small: VAE, stack) -> None:
+    with pytest.raises(ValueError, match=named):
+        morph(small, stack("3"), stack("8"), **options)
+
+
+def test_one_number_is_no_sequence(small: VAE, stack) -> None:
+    with pytest.raises(ValueError, match="two numbers"):
+        morph_sequence(small, [stack("3")])
+
+
+def test_known_digits_are_not_read(small: VAE, stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "classes", lambda x: torch.full((len(x),), 7))
+    a, b = endpoints(small, [stack("32"), stack("41")], refine=False, labels=[[3, 2], None])
+    assert a.labels.tolist() == [3, 2]
+    assert b.labels.tolist() == [7, 7]
+
+
+def test_a_handwritten_path_goes_by_its_own_two_classes(small: VAE, stack, monkeypatch) -> None:
+    seen: list[int] = []
+    real = module.class_graph
+    monkeypatch.setattr(module, "class_graph", lambda bank, digit: seen.append(digit) or real(bank, digit))
+    morph_sequence(small, [stack("3"), stack("8")], 3, "handwritten", labels=[[3], [8]])
+    assert set(seen) == {3, 8}
+    bank = bank_of(small)
+    nodes = real(bank, 3)[0].nodes @ bank.inverse
+    own = bank.graph.z[bank.graph.labels == 3]
+    torch.testing.assert_close(nodes, own, atol=1e-3, rtol=0)
+
+
+def test_a_handwritten_path_ends_exactly_at_its_latents(small: VAE, stack) -> None:
+    for target in ("3", "8"):
+        a, b = endpoints(small, [stack("3"), stack(target)], labels=[[3], [int(target)]])
+        curve = curve_between("handwritten", bank_of(small), a, 0, b, 0)
+        assert torch.equal(curve(torch.tensor([0.0, 1.0])), torch.cat([a.z, b.z]))
+
+
+def test_where_the_bank_knows_no_way_there_is_an_arc(small: VAE) -> None:
+    bank = bank_of(small)
+    z = bank.graph.z[[0, -1]]
+    none = replace(bank, crossings=bank.crossings[:0])
+    alpha = torch.linspace(0, 1, 5)
+    arc = paths.slerp(z[0], z[1])(alpha)
+    ink = torch.tensor([100.0, 100])
+    assert torch.equal(handwritten(none, (z[0], z[1]), (3, 8), ink)(alpha), arc)
+    assert not torch.equal(handwritten(bank, (z[0], z[1]), (3, 8), ink)(alpha), arc)
+
+
+def test_ink_beyond_the_two_ends_has_a_toll() -> None:
+    toll = ink_toll(torch.tensor([85.0, 95, 100, 120, 128, 200]), torch.tensor([120.0, 100]))
+    assert toll[[1, 2, 3, 4]].tolist() == [0, 0, 0, 0]
+    assert toll[0] == pytest.approx(1)
+    assert toll[5] > 10
+
+
+def test_the_residual_fades_within_its_span() -> None:
+    weight = residual_weight(torch.tensor([0.0, 0.1, 0.2, 1.0]))
+    assert weight.tolist() == pytest.approx([1, 0.5, 0, 0])
+
+
+def test_digits_stand_in_the_middle_and_make_room() -> None:
+    time = torch.linspace(0, 1, 11)
+    left, share = standing(1, 3, 3, time)
+    assert left[0].tolist() == [0, 1, 1] and left[-1].tolist() == [0, 1, 2]
+    assert share[0].tolist() == [0, 0, 1] and share[-1].tolist() == [1, 1, 1]
+    back, unshare = standing(3, 1, 3, time)
+    torch.testing.assert_close(back, left.flip(0))
+    torch.testing.assert_close(unshare, share.flip(0), atol=1e-6, rtol=0)
+    still, all_of_it = standing(2, 2, 3, time)
+    assert still.tolist() == [[0.5, 1.5]] * 11 and bool((all_of_it == 1).all())
+
+
+def test_digits_are_taken_apart_as_they_were_put(stack) -> None:
+    pictures = stack("128")[:, 0]
+    pictures[:, :, :4] = pictures[:, :, -4:] = 0  # as read: ink keeps off the edges
+    left, share = standing(1, 3, 3, torch.linspace(0, 1, 5))
+    canvas = torch.zeros(5, 28, 84)
+    for k in range(3):
+        put(canvas, pictures[k].expand(5, -1, -1) * (share[:, k] > 0)[:, None, None], left[:, k] * 28)
+    digits = apart(canvas, left, share)
+    assert digits.shape == (5, 3, 28, 28)
+    assert not digits[0, :2].any()  # not written yet, though the third stands where the second will
+    torch.testing.assert_close(digits[0, 2], pictures[2])
+    torch.testing.assert_close(digits[-1], pictures)
+    torch.testing.assert_close(
+        digits.sum((1, 3)), canvas.sum(2), atol=1e-4, rtol=0
+    )  # no ink twice, none lost
+
+
+def test_put_lays_pictures_anywhere() -> None:
+    disc = torch.zeros(3, 28, 28)
+    disc[:, 10:18, 10:18] = 1
+    canvas = torch.zeros(3, 28, 56)
+    put(canvas, disc, torch.tensor([-28.0, 10.5, 28.0]))
+    assert canvas[0].abs().max() < 1e-6  # outside
+    torch.testing.assert_close(canvas[2], side_by_side(disc[2:, None], 2).roll(14, 1), atol=1e-6, rtol=0)
+    column = torch.arange(56.0)
+    assert (canvas[1].sum(0) @ column / canvas[1].sum()) == pytest.approx(13.5 + 10.5, abs=1e-3)
+    assert canvas[1].sum() == pytest.approx(64, rel=0.1)
+    put(canvas, disc, torch.zeros(3))
+    assert canvas.max() <= 1  # ink on ink stays ink

@@ -1,0 +1,111 @@
+"""What the tabs Compare and How it works get from the server."""
+
+from __future__ import annotations
+
+import base64
+import json
+import zlib
+
+import numpy as np
+import pytest
+import torch
+
+from vae.errors import BadRequest
+from vae.inspection.comparison import LINEUP, shipped
+from vae.request import MorphRequest, read_side
+from vae.ui import film, permalink
+from vae.ui.tabs import compare, how
+
+
+def unpacked(packed: str, entries: int, frames: int) -> np.ndarray:
+    """As static/film.js does it."""
+    levels = np.frombuffer(zlib.decompress(base64.b64decode(packed)), np.uint8).reshape(entries, frames, -1)
+    return np.cumsum(levels, axis=1, dtype=np.uint8)
+
+
+def recipe_of(source: str, target: str, **options: object) -> str:
+    return permalink.pack(MorphRequest(source, target, **options))  # type: ignore[arg-type]
+
+
+def test_a_film_comes_back_to_a_level() -> None:
+    frames = torch.rand(2, 5, 28, 56, generator=torch.Generator().manual_seed(0))
+    frames[0, 0, 0, :2] = torch.tensor([0.0, 1.0])
+    levels = unpacked(film.packed(frames), 2, 5)
+    logit = (2 * levels.astype(float) / film.LEVELS - 1) * film.REACH
+    back = torch.from_numpy(1 / (1 + np.exp(-logit))).view(2, 5, 28, 56)
+    assert levels.min() == 0 and levels.max() == film.LEVELS
+    assert float((back - frames).abs().max()) < 0.035
+
+
+def test_the_page_has_a_place_for_every_entry_and_model() -> None:
+    page = compare.page_html()
+    assert "<!--" not in page and "${" not in page and "{{" not in page  # Gradio would fill those in
+    for entry in LINEUP:
+        assert f'data-key="{entry.key}"' in page
+        assert compare.KINDS[entry.key]
+    for preset in shipped():
+        assert f'data-preset="{preset}"' in page
+    assert page.count('class="chart"') == len(shipped())
+
+
+def test_compare_answers_a_recipe_lightly() -> None:
+    made = compare.answer(recipe_of("3", "8"))
+    assert made["title"] == "3 becomes 8" and made["places"] == 1
+    assert [panel["key"] for panel in made["panels"]] == [entry.key for entry in LINEUP]
+    assert all(len(panel["ribbon"]) == made["frames"] for panel in made["panels"])
+    assert set(made["rebuilt"]) == set(shipped())
+    films = unpacked(made["film"], len(LINEUP), made["frames"])
+    assert films.shape[2] == 28 * 28 and all(len(np.unique(one, axis=0)) > 10 for one in films)
+    assert len(json.dumps(made)) < 80_000
+
+
+def test_drawn_digits_and_numbers_of_other_lengths_are_compared() -> None:
+    drawn = permalink.settled(MorphRequest(read_side("7").pictures, "12"))
+    made = compare.answer(permalink.pack(drawn))
+    assert made["places"] == 2 and len(made["read"]) == 3
+    assert all(len(panel["ribbon"]) == made["frames"] for panel in made["panels"])
+    ribbons = {panel["key"]: panel["ribbon"] for panel in made["panels"]}
+    for key in ("crossfade", "flagship"):  # whose ends are the digits as they were read
+        first, last = ribbons[key][0], ribbons[key][-1]
+        assert first[0] == 7 and first[1] > 0.8 and last[0] in (1, 2) and last[1] > 0.8
+
+
+def test_typed_numbers_are_computed_once_and_drawings_are_not_kept() -> None:
+    compare.typed_answer.cache_clear()
+    made = compare.answer(recipe_of("4", "2"))
+    assert compare.answer(recipe_of("4", "2")) is made
+    compare.answer(permalink.pack(permalink.settled(MorphRequest(read_side("7").pictures, "1"))))
+    assert compare.typed_answer.cache_info().currsize == 1
+
+
+@pytest.mark.parametrize("wrong", [None, 3, "", "nonsense", {"recipe": 3}])
+def test_what_is_no_recipe_is_said_in_a_sentence(wrong: object) -> None:
+    assert compare.answer(wrong) == {"error": permalink.UNREADABLE}
+    with pytest.raises(BadRequest, match="damaged"):
+        how.explained({"recipe": wrong})
+
+
+def test_how_takes_one_digit_apart() -> None:
+    made = how.explained({"recipe": recipe_of("3", "8")})
+    assert made["numbers"] == ["3", "8"] and made["way"] == "handwritten" and made["places"] == 1
+    assert len(made["z"]) == len(made["path"]) == len(made["alpha"]) == made["frames"]
+    assert all(len(z) == made["latents"] for z in made["z"])
+    assert [end["digit"] for end in made["ends"]] == [3, 8]
+    assert len(made["codes"]) == 2 and min(map(len, made["codes"])) > 50
+    assert unpacked(made["film"], 1, made["frames"]).shape == (1, made["frames"], 784)
+    assert len(json.dumps(made)) < 80_000
+
+
+def test_how_takes_the_digit_apart_that_is_wished() -> None:
+    both = recipe_of("132", "41", path="linear")
+    digits = [[end["digit"] for end in how.explained({"recipe": both, "place": i})["ends"]] for i in (0, 1)]
+    assert digits == [[3, 4], [2, 1]]
+    assert how.explained({"recipe": both})["way"] == "linear"
+    for place in (2, -1, "first", None, 0.5):
+        with pytest.raises(BadRequest, match="place"):
+            how.explained({"recipe": both, "place": place})
+
+
+def test_a_digit_that_turns_into_its_like_has_one_cloud() -> None:
+    made = how.explained({"recipe": recipe_of("3", "3")})
+    assert len(made["codes"]) == 1

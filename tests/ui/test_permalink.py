@@ -1,0 +1,76 @@
+"""The text that makes a morph again."""
+
+from __future__ import annotations
+
+import base64
+import json
+import zlib
+
+import made_up
+import pytest
+import torch
+
+from vae.errors import BadRequest
+from vae.request import MorphRequest, read_sides
+from vae.ui import permalink
+
+
+def stack(count: int, seed: int = 0) -> torch.Tensor:
+    """Digits of which every pixel is one of the sixteen levels."""
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randint(0, 16, (count, 1, 28, 28), generator=generator) / 15
+
+
+def test_typed_numbers_come_back() -> None:
+    request = MorphRequest("32", "41", seed=9, steps=90, playback="bounce", hold=0.4)
+    again = permalink.unpack(permalink.pack(request))
+    assert [getattr(again, name) for name in permalink.KEPT] == [getattr(request, name) for name in permalink.KEPT]
+    assert (again.source, again.target) == ("32", "41")
+
+
+def test_a_hand_comes_back() -> None:
+    for hand in ("own", "test"):
+        settled = permalink.settled(MorphRequest(made_up.drawing("7"), "41", hand=hand, seed=3))
+        again = permalink.unpack(permalink.pack(settled))
+        assert (again.hand, again.target) == (hand, "41")
+        for one, other in zip(read_sides(settled), read_sides(again), strict=True):
+            assert torch.equal(one.pictures, other.pictures)
+
+
+def test_drawn_digits_come_back_to_the_bit() -> None:
+    request = MorphRequest(stack(2), "7", via=(stack(4, 1),))
+    again = permalink.unpack(permalink.pack(request))
+    assert torch.equal(again.source, stack(2)) and torch.equal(again.via[0], stack(4, 1))
+    assert again.target == "7"
+
+
+def test_a_settled_request_is_what_its_link_gives() -> None:
+    rough = MorphRequest(torch.rand(1, 1, 28, 28, generator=torch.Generator().manual_seed(2)), "7")
+    settled = permalink.settled(rough)
+    assert torch.equal(permalink.unpack(permalink.pack(settled)).source, settled.source)
+    assert float((settled.source - rough.source).abs().max()) <= 0.5 / 15 + 1e-6
+
+
+def packed(head: object, drawn: bytes = b"") -> str:
+    return base64.urlsafe_b64encode(zlib.compress(json.dumps(head).encode() + b"\0" + drawn)).decode()
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        "", "x", "é" * 9, None, 7, "A" * 20_000,
+        packed({"v": 2, "n": ["1", "2"]}), packed({"v": 1, "n": ["1"]}), packed({"v": 1}), packed([]),
+        packed({"v": 1, "n": ["1", "2"], "formats": ["avi"]}), packed({"v": 1, "n": [1, "2"]}),
+        packed({"v": 1, "n": [9, "2"]}, bytes(9 * 392)), packed({"v": 1, "n": ["1", "2"]}, b"more"),
+        packed({"v": 1, "n": ["1", "2"]}, bytes(10_000_000)), packed("[" * 5000),
+    ],
+)  # fmt: skip
+def test_a_damaged_recipe_is_said(damaged: object) -> None:
+    with pytest.raises(BadRequest, match="link"):
+        permalink.unpack(damaged)
+
+
+@pytest.mark.parametrize("wrong", [{"steps": 1e9}, {"path": "x"}, {"hold": "1"}, {"refine": 3}])
+def test_options_in_a_recipe_are_checked_like_any(wrong: dict[str, object]) -> None:
+    with pytest.raises(BadRequest):
+        permalink.unpack(packed({"v": 1, "n": ["1", "2"], **wrong}))

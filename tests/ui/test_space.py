@@ -1,0 +1,106 @@
+"""What the README tells the Hugging Face Hub, the container's files, and where the app listens."""
+
+from __future__ import annotations
+
+import re
+import sys
+import types
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import yaml
+from PIL import Image
+
+import app
+
+ROOT = Path(__file__).resolve().parents[2]
+COLOURS = {"red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray"}
+# https://huggingface.co/docs/hub/spaces-config-reference
+KEYS = {
+    "title", "emoji", "colorFrom", "colorTo", "sdk", "python_version", "sdk_version", "suggested_hardware",
+    "suggested_storage", "app_file", "app_build_command", "app_port", "base_path", "fullWidth", "header",
+    "short_description", "models", "datasets", "tags", "thumbnail", "pinned", "hf_oauth", "hf_oauth_scopes",
+    "hf_oauth_expiration_minutes", "disable_embedding", "startup_duration_timeout", "custom_headers",
+    "preload_from_hub", "license",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def front() -> dict[str, Any]:
+    match = re.match(r"---\n(.*?)\n---\n\n# Digit Morph\n", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert match
+    return yaml.safe_load(match[1])
+
+
+def test_front_matter_is_what_the_hub_documents(front: dict[str, Any]) -> None:
+    assert not set(front) - KEYS
+    assert {front["colorFrom"], front["colorTo"]} <= COLOURS
+    assert (front["sdk"], front["license"]) == ("gradio", "mit")
+    assert len(front["title"]) <= 60 and len(front["short_description"]) <= 60
+    assert re.fullmatch(r"[^\w\s]", front["emoji"])
+    assert re.fullmatch(r"3\.\d+", front["python_version"])
+    assert isinstance(front["pinned"], bool) and isinstance(front["fullWidth"], bool)
+    assert all(isinstance(front[key], list) for key in ("models", "datasets", "tags"))
+    assert (ROOT / front["app_file"]).is_file()
+
+
+def test_the_space_gets_the_gradio_that_is_tested(front: dict[str, Any]) -> None:
+    pinned = re.search(r"^gradio==(\S+)$", (ROOT / "requirements.lock").read_text(), re.MULTILINE)
+    asked = re.search(r"^gradio\[mcp\]>=(\S+),<(\d+)$", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
+    assert pinned and asked and pinned[1] == front["sdk_version"]
+
+    def parts(version: str) -> tuple[int, ...]:
+        return tuple(map(int, version.split(".")))
+
+    assert parts(asked[1]) <= parts(front["sdk_version"]) < parts(asked[2])
+
+
+def test_the_thumbnail_is_one(front: dict[str, Any]) -> None:
+    url = urlsplit(front["thumbnail"])
+    assert url.scheme == "https" and url.path.endswith("/resolve/main/docs/thumbnail.png")
+    with Image.open(ROOT / "docs" / "thumbnail.png") as picture:
+        assert picture.size == (1200, 630)
+
+
+def test_where_it_listens() -> None:
+    assert app.host_and_port({}) == ("127.0.0.1", 7860)
+    assert app.host_and_port({"SPACE_ID": "me/digits"}) == ("0.0.0.0", 7860)
+    told = {"GRADIO_SERVER_NAME": "127.0.0.2", "GRADIO_SERVER_PORT": "8000", "SPACE_ID": "me/digits"}
+    assert app.host_and_port(told) == ("127.0.0.2", 8000)
+    assert app.host_and_port({"PORT": "9000"}) == ("127.0.0.1", 9000)
+
+
+def test_zero_gpu_is_told_and_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    marked: list[Any] = []
+    monkeypatch.setitem(sys.modules, "spaces", types.SimpleNamespace(GPU=marked.append))
+    app.report_to_zero_gpu({})
+    assert not marked
+    app.report_to_zero_gpu({"SPACES_ZERO_GPU": "true"})
+    assert len(marked) == 1
+
+
+def test_the_container_gets_all_it_needs_and_no_more() -> None:
+    """The image cannot be built here: what it copies must be let through, and be there."""
+    let = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    copied = {
+        name for line in re.findall(r"^COPY (.+) \S+$", dockerfile, re.MULTILINE) for name in line.split()
+    }
+    mounted = set(re.findall(r"source=(\S+?),", dockerfile))
+    assert copied | mounted == let
+    assert all((ROOT / name).exists() for name in let)
+    assert "\nUSER 1000\n" in dockerfile and "/healthz" in dockerfile
+
+
+def test_the_workflow_tests_before_it_uploads() -> None:
+    workflow = yaml.safe_load((ROOT / ".github/workflows/space.yml").read_text())
+    test, deploy = workflow["jobs"]["test"], workflow["jobs"]["deploy"]
+    assert any("pytest" in step.get("run", "") for step in test["steps"])
+    assert deploy["needs"] == "test" and "hf upload" in deploy["steps"][-1]["run"]
+    documented = (ROOT / "docs" / "deploying.md").read_text()
+    (excluded,) = re.findall(r"hf upload user/digit-morph \. \. --repo-type space (.+)", documented)
+    assert deploy["steps"][-1]["run"].strip().endswith(excluded)
+    secrets = re.findall(r"secrets\.(\w+)", (ROOT / ".github/workflows/space.yml").read_text())
+    assert secrets == ["HF_TOKEN"]

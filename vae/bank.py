@@ -1,0 +1,159 @@
+"""The bank: latent codes of real handwriting, for typed digits and for the graph of a handwritten path.
+
+`weights/bank.safetensors` holds codes, not pictures: *training* digits for the graph, *test* digits
+for typing, with labels, ink and a few measures of style, eight bits a number, of the latent
+dimensions that the model uses. Its metadata name the weights it was built from; with any others it
+is refused.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vae import paths, weights
+from vae.errors import BadRequest, WeightsError
+from vae.model import VAE
+
+STYLES = ("slant", "pen", "height", "width")
+USED = 0.01  # variance of the means from which on a latent dimension carries something (Burda et al. 2015)
+NUMBER = re.compile(r"[0-9]{1,4}", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Codes:
+    """Latents `z` `(N, D)` float32, `labels` `(N,)`, `ink` `(N,)` (sum of the picture's pixels) and `style`
+    `(N, 4)` (STYLES) of decoded digits."""
+
+    z: Tensor
+    labels: Tensor
+    ink: Tensor
+    style: Tensor
+
+    def __len__(self) -> int:
+        return len(self.z)
+
+
+@dataclass(frozen=True, eq=False)
+class Bank:
+    """Codes for paths and codes for typing; the decoder's `metric` `(D, D)`, by which paths are measured; and
+    the `crossings` `(M, 2)` from class to class, indices into `graph` (see vae.crossings)."""
+
+    graph: Codes
+    typed: Codes
+    metric: Tensor
+    crossings: Tensor
+
+    @functools.cached_property
+    def inverse(self) -> Tensor:
+        return torch.linalg.inv(self.metric.double()).float()
+
+    @functools.cached_property
+    def members(self) -> list[Tensor]:
+        """Which codes of `graph` are of each digit, in order."""
+        return [(self.graph.labels == digit).nonzero()[:, 0] for digit in range(10)]
+
+
+@functools.lru_cache(maxsize=64)
+def class_graph(bank: Bank, digit: int) -> tuple[paths.Graph, Tensor] | None:
+    """The graph of one digit's codes, in the decoder's metric, and their ink; None of fewer than two."""
+    own = bank.members[digit]
+    if len(own) < 2:
+        return None
+    return paths.neighbourhood(bank.graph.z[own] @ bank.metric), bank.graph.ink[own]
+
+
+@functools.lru_cache(maxsize=256)
+def crossings_between(bank: Bank, source: int, target: int) -> np.ndarray:
+    """The crossings from one digit to another as places in the graphs of the two, `(M, 2)`."""
+    low, high = min(source, target), max(source, target)
+    labels = bank.graph.labels[bank.crossings]
+    rows = bank.crossings[(labels[:, 0] == low) & (labels[:, 1] == high)]
+    places = [torch.searchsorted(bank.members[d], rows[:, k].contiguous()) for k, d in enumerate((low, high))]
+    return torch.stack(places if source == low else places[::-1], 1).numpy()
+
+
+def load_bank(model: VAE, path: Path) -> Bank:
+    """The bank at `path`; raises WeightsError when it is not of this model's weights."""
+    tensors, metadata = weights.read_tensors(path)
+    if metadata.get("weights") != model.fingerprint:
+        raise WeightsError(
+            f"{path} was built from other weights than {model.config.preset}'s; "
+            "build it again with: python -m vae bank --data DIR"
+        )
+    try:
+        graph, typed = (_codes(model, tensors, name, path) for name in ("graph", "typed"))
+        metric, pairs = tensors["metric"], tensors["crossings"].long()
+    except KeyError as error:
+        raise WeightsError(f"{path} is no bank: {error} is missing") from error
+    if metric.shape != (model.config.latent_dim,) * 2 or not bool(torch.isfinite(metric).all()):
+        raise WeightsError(f"{path} is no bank of a model with {model.config.latent_dim} latents")
+    if (
+        pairs.ndim != 2
+        or pairs.shape[1] != 2
+        or (len(pairs) and not 0 <= pairs.min() <= pairs.max() < len(graph))
+    ):
+        raise WeightsError(f"{path} is no bank: its crossings lead nowhere")
+    return Bank(graph, typed, metric, pairs)
+
+
+def _codes(model: VAE, tensors: dict[str, Tensor], name: str, path: Path) -> Codes:
+    used, labels = tensors["used"].long(), tensors[f"{name}.labels"].long()
+    values = []
+    for part, width in (("z", len(used)), ("measures", 1 + len(STYLES))):
+        whole, step, low = (tensors[f"{name}.{part}{end}"].float() for end in ("", ".step", ".low"))
+        if whole.shape != (len(labels), width) or not step.shape == low.shape == (width,) or not len(labels):
+            raise WeightsError(f"{path} is no bank: its {name} {part} are {tuple(whole.shape)}")
+        values.append(whole * step + low)
+    z, measures = values
+    if len(used) == 0 or int(used.max()) >= model.config.latent_dim:
+        raise WeightsError(f"{path} is no bank of a model with {model.config.latent_dim} latents")
+    if not bool(torch.isfinite(z).all() and torch.isfinite(measures).all()):
+        raise WeightsError(f"{path} holds numbers that are not finite, in {name}")
+    latents = z.new_zeros(len(z), model.config.latent_dim)
+    latents[:, used] = z
+    return Codes(latents, labels, measures[:, 0], measures[:, 1:])
+
+
+@functools.lru_cache(maxsize=16)  # more than there are presets
+def bank_of(model: VAE) -> Bank | None:
+    """The bank beside the model's weights file, or None where there is none of its preset."""
+    if model.path is None or not (path := model.path.with_name("bank.safetensors")).exists():
+        return None
+    if weights.read_tensors(path)[1].get("preset") != model.config.preset:
+        return None
+    return load_bank(model, path)
+
+
+def check_number(text: object) -> str:
+    """`text` as one to four ASCII digits; raises BadRequest otherwise."""
+    number = text.strip() if isinstance(text, str) else ""
+    if not NUMBER.fullmatch(number):
+        raise BadRequest("Please type a number of one to four digits, such as 32.")
+    return number
+
+
+def type_codes(bank: Bank, number: str, seed: int = 0) -> tuple[Tensor, Tensor]:
+    """Latents `(N, D)` of a typed number's digits, and their indices in `bank.typed`: one hand's, by seed.
+
+    The seed picks the hand (a slant, a pen, a size) from the test set's; each digit is then, of the
+    twelve of its class nearest to that hand, one picked by seed.
+    """
+    style = (bank.typed.style - bank.typed.style.mean(0)) / bank.typed.style.std(0).clamp_min(1e-6)
+    generator = torch.Generator().manual_seed(seed)
+    hand = style[int(torch.randint(len(style), (1,), generator=generator))].clamp(-0.8, 0.8)
+    weight = torch.tensor([1.0, 1.0, 1.0, 0.0])  # a 1 is narrow in any hand: its width says nothing
+    chosen = []
+    picks = torch.randint(12, (10,), generator=generator)  # the same digit looks the same within a number
+    for digit in check_number(number):
+        own = (bank.typed.labels == int(digit)).nonzero()[:, 0]
+        distance = ((style[own] - hand).square() * weight).sum(1)
+        chosen.append(own[distance.argsort()[min(int(picks[int(digit)]), len(own) - 1)]])
+    index = torch.stack(chosen)
+    return bank.typed.z[index], index

@@ -1,0 +1,167 @@
+"""A model as a repo on the Hub: its weights, the bank and the reader that go with them, and a model card.
+
+`python -m vae publish user/repo` and `python train.py ... --push-to-hub user/repo` come here; `vae.hub`
+does the uploading. What a run left beside its weights (report.json, curves.png) goes into the card; of a
+shipped model, docs/ has it.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from vae import hub, render, sums, weights
+from vae.bank import bank_of
+from vae.classifier import load_classifier
+from vae.errors import WeightsError
+from vae.inspection import samples
+from vae.model import VAE
+from vae.shipped import DOCS
+
+NATS = {  # of a report or an evaluation -> its name in the card; nats a test picture
+    "total": "grey NELBO", "reconstruction": "reconstruction", "kl": "KL",
+    "elbo": "ELBO, binarised", "iw": "importance-weighted, binarised",
+}  # fmt: skip
+TEMPLATE = """---
+{{ card_data }}
+---
+
+# {{ repo }}
+
+A variational autoencoder for handwritten digits ({{ about }}), made with
+Digit Morph: one handwritten number turns into another along a path through its latent space.
+
+![Digits nobody wrote: decoded from the prior](samples.png)
+
+## How to load
+
+```python
+import vae  # of Digit Morph
+
+model = vae.load("{{ repo }}")        # or "{{ repo }}@revision"
+frames = vae.morph(model, vae.type_digits("32"), vae.type_digits("41"), steps=60)
+vae.write_video(frames, "out.mp4")
+```
+
+`DIGIT_MORPH_WEIGHTS={{ repo }} python app.py` serves the page with it. The weights are safetensors, their
+architecture is in the metadata, and `SHA256SUMS` lists what belongs together.
+{{ bank }}
+
+## Figures
+{% if results %}
+Of the MNIST test set, in nats a picture, lower is better. Grey NELBO: binary cross-entropy on grey pixels
+plus KL, one sample of the posterior; it reads higher than binarised figures: compare like with like.
+
+| | nats |
+|---|--:|
+{% for name, value in results.items() %}| {{ name }} | {{ "%.2f"|format(value) }} |
+{% endfor %}{% else %}
+None were measured.
+{% endif %}{% if curves %}
+![Loss by epoch](curves.png)
+{% endif %}
+## Recipe
+
+```json
+{{ recipe }}
+```
+
+## Limitations
+
+- It knows the ten digits as MNIST has them: single, upright, centred, 28x28 pixels, written by US census
+  workers and students around 1990. Letters, other scripts and other hands come out as the nearest such digit.
+- It is no reader of numbers and no judge of handwriting; what it draws in between was written by nobody.
+- Likelihoods depend on how pixels are scaled and binarised: compare with the like only.
+
+## Credits
+
+MIT licence. Learnt from the MNIST database of handwritten digits by Yann LeCun, Corinna Cortes and
+Christopher Burges, CC BY-SA 3.0; no picture of it is in this repo. Kingma & Welling 2014, https://arxiv.org/abs/1312.6114.
+"""
+
+
+def publish(repo: str, model: VAE, private: bool = False) -> str:
+    """Upload a model that was loaded from its file; returns the repo's address.
+
+    Raises WeightsError, before anything is uploaded, when the bank beside it is of other weights.
+    """
+    return hub.upload(repo, contents(repo, model), f"{model.config.preset}: weights and model card", private)
+
+
+def contents(repo: str, model: VAE) -> dict[str, bytes | Path]:
+    """What the repo of a model consists of, by path."""
+    if model.path is None:
+        raise WeightsError("only a model that was loaded from its file can be published")
+    files: dict[str, bytes | Path] = {hub.MODEL: model.path}
+    if bank_of(model) is not None:  # which checks that it was built from these weights
+        files["bank.safetensors"] = model.path.with_name("bank.safetensors")
+    load_classifier("reader")  # which checks the file
+    if (reader := weights.SHIPPED / "reader.safetensors").exists():
+        files[reader.name] = reader
+    listed = {name: sums.fingerprint(path) for name, path in files.items() if isinstance(path, Path)}
+    files[sums.NAME] = sums.as_text(listed).encode()
+    if curves := curves_of(model):
+        files["curves.png"] = curves
+    files["samples.png"] = samples_of(model)
+    files["README.md"] = card(
+        repo, model, has_bank="bank.safetensors" in files, has_curves=curves is not None
+    )
+    return files
+
+
+def card(repo: str, model: VAE, *, has_bank: bool, has_curves: bool) -> bytes:
+    """The model card, as README.md has it."""
+    assert model.path is not None
+    recipe = json.loads(weights.read_tensors(model.path)[1].get("training", "{}"))
+    bank = (
+        "The bank of latent codes that typed digits and handwritten paths need is here, built from them."
+        if has_bank
+        else "There is no bank of them: typed digits are the shipped flagship's, and paths are spherical."
+    )
+    config = model.config
+    return hub.card(
+        TEMPLATE,
+        {
+            "repo": repo,
+            "about": f"preset `{config.preset}`, {config.latent_dim} latent dimensions, "
+            f"{config.image_size}x{config.image_size} pixels",
+            "bank": bank,
+            "curves": has_curves,
+            "recipe": json.dumps({"config": config.to_dict(), "training": recipe}, indent=2),
+        },
+        results_of(model),
+    )
+
+
+def results_of(model: VAE) -> dict[str, float]:
+    """Test figures by name: of the run's report.json, or of docs/evaluation.json for a shipped model."""
+    assert model.path is not None
+    report, evaluation = model.path.with_name("report.json"), DOCS / "evaluation.json"
+    found: dict[str, Any] = {}
+    if report.exists():
+        found = json.loads(report.read_text()).get("test", {})
+    elif model.path.parent == weights.SHIPPED and evaluation.exists():
+        rows = json.loads(evaluation.read_text())["models"]
+        found = next((row for row in rows if row["model"] == model.config.preset), {})
+        found = {**found, "total": found.get("nelbo")}
+    return {name: float(found[key]) for key, name in NATS.items() if found.get(key) is not None}
+
+
+def curves_of(model: VAE) -> Path | None:
+    """The curves of the model's training, where they were kept."""
+    assert model.path is not None
+    beside = model.path.with_name("curves.png")
+    if model.path.parent == weights.SHIPPED:
+        beside = DOCS / f"curves-{model.config.preset}.png"
+    return beside if beside.exists() else None
+
+
+def samples_of(model: VAE) -> bytes:
+    """A hundred digits of the prior, as a PNG."""
+    buffer = io.BytesIO()
+    Image.fromarray(render.grid(samples.samples(model, 100), columns=20)).save(buffer, "PNG")
+    return buffer.getvalue()

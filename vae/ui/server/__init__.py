@@ -1,0 +1,1 @@
+"""What stands between visitors and the page: bounds, the guard, turns, files, and launching it all."""

@@ -1,0 +1,1 @@
+"""One module a tab, and what the first three share: the stage with its two sides (`morph`)."""
