@@ -43,9 +43,7 @@ def build_demo(model: vae.VAE | None = None) -> gr.Blocks:
     demo = gr.Blocks(title="Digit Morph", analytics_enabled=False, fill_width=True)
     with demo:
         gr.HTML(
-            html_template=static("header.html"),
-            js_on_load="digitMorph.mountHeader(element)",
-            apply_default_css=False,
+            html_template=static("header.html"), js_on_load="digitMorph.mountHeader(element)", apply_default_css=False
         )
         bench(model)
         explore(model)
@@ -83,16 +81,16 @@ def main() -> None:
     # which in a fresh container makes the first visitor wait while fonts are indexed.
     os.environ.setdefault("MPLBACKEND", "agg")
     host, port = host_and_port()
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--host", default=host, help="default: %(default)s")
     parser.add_argument("--port", type=int, default=port, help="default: %(default)s")
     parser.add_argument("--share", action="store_true", help="also through a public link of Gradio's")
     parser.add_argument(
-        "--auth", metavar="USER:PASSWORD", default=os.environ.get("DIGIT_MORPH_AUTH"),
+        "--auth",
+        metavar="USER:PASSWORD",
+        default=os.environ.get("DIGIT_MORPH_AUTH"),
         help="ask visitors for it; DIGIT_MORPH_AUTH is the same and shows in no list of processes",
-    )  # fmt: skip
+    )
     parser.add_argument("--weights", help="a weights file, a run's folder, a preset or a repo on the Hub")
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()

@@ -47,8 +47,12 @@ from vae.training.loop import RECIPES, elbo_terms, fit, write_report
 
 def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--model", choices=(*PRESETS, *KINDS), default="flagship",
-                   help="a preset, or the classifier `reader` or `judge` (default: %(default)s)")  # fmt: skip
+    p.add_argument(
+        "--model",
+        choices=(*PRESETS, *KINDS),
+        default="flagship",
+        help="a preset, or the classifier `reader` or `judge` (default: %(default)s)",
+    )
     p.add_argument("--dataset", choices=data.NAMES, default="mnist", help="default: %(default)s")
     p.add_argument("--data", metavar="DIR", help="its folder; else DIGIT_MORPH_DATA; else a cache of yours")
     p.add_argument("--out", metavar="DIR", type=Path, help="the run's folder (default: runs/MODEL)")
@@ -90,9 +94,7 @@ def main(arguments: list[str] | None = None) -> None:
     torch.set_num_threads(args.threads)
     torch.manual_seed(recipe.seed)
     preset = PRESETS[args.model]
-    splits = data.load_splits(
-        args.dataset, args.data, all_for_training=preset.preset == "tiny", size=preset.image_size
-    )
+    splits = data.load_splits(args.dataset, args.data, all_for_training=preset.preset == "tiny", size=preset.image_size)
     changes: dict[str, int] = {"latent_dim": args.latent_dim} if args.latent_dim else {}
     if preset.preset != "tiny":  # tiny reads what it is given at 14x14
         changes |= {"channels": splits.train.images.shape[1], "image_size": splits.train.images.shape[2]}
@@ -105,9 +107,12 @@ def main(arguments: list[str] | None = None) -> None:
     plots.save_run_pictures(best, splits, rows, out)
     seconds = rows[-1]["seconds"] if rows else 0.0
     report = {
-        "model": args.model, **notes, "train": asdict(recipe), "seconds": seconds,
+        "model": args.model,
+        **notes,
+        "train": asdict(recipe),
+        "seconds": seconds,
         "test": {"reconstruction": reconstruction, "kl": kl, "total": reconstruction + kl},
-    }  # fmt: skip
+    }
     write_report(out, report)
     print(f"test: {reconstruction + kl:.2f} nats = {reconstruction:.2f} reconstruction + {kl:.2f} KL")
     print(f"left in {out}; use it with: python app.py --weights {out}")
@@ -125,9 +130,7 @@ def train_classifier(args: argparse.Namespace, chosen: dict[str, Any], out: Path
     )
     right = classifiers.logits_of(load_classifier(out), splits.test).argmax(1) == splits.test.labels
     score = float(right.double().mean())
-    write_report(
-        out, {"model": args.model, "train": asdict(recipe), "seconds": rows[-1]["seconds"], "test": score}
-    )
+    write_report(out, {"model": args.model, "train": asdict(recipe), "seconds": rows[-1]["seconds"], "test": score})
     print(f"test: {100 * score:.2f}% right; left in {out}")
 
 

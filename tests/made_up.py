@@ -44,8 +44,7 @@ def digits(count: int, seed: int = 0) -> Pictures:
     """`count` digits as MNIST would have them, each class in turn, slants and pens by seed."""
     random = np.random.default_rng(seed)
     images = [
-        np.asarray(digit(i % 10, random.uniform(-0.3, 0.3), random.integers(7, 15)).reduce(4))
-        for i in range(count)
+        np.asarray(digit(i % 10, random.uniform(-0.3, 0.3), random.integers(7, 15)).reduce(4)) for i in range(count)
     ]
     return Pictures(torch.from_numpy(np.stack(images))[:, None], torch.arange(count) % 10)
 

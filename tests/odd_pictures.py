@@ -115,10 +115,15 @@ def chunk(name: bytes, data: bytes) -> bytes:
 
 def png(width: int, height: int, depth: int, colour: int, rows: bytes, extra: bytes = b"") -> bytes:
     header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
-    return b"".join((
-        b"\x89PNG\r\n\x1a\n", chunk(b"IHDR", header), extra,
-        chunk(b"IDAT", zlib.compress(rows, 9)), chunk(b"IEND", b""),
-    ))  # fmt: skip
+    return b"".join(
+        (
+            b"\x89PNG\r\n\x1a\n",
+            chunk(b"IHDR", header),
+            extra,
+            chunk(b"IDAT", zlib.compress(rows, 9)),
+            chunk(b"IEND", b""),
+        )
+    )
 
 
 def thin(width: int, height: int) -> bytes:
@@ -256,11 +261,7 @@ def apart(work: Callable[[], None]) -> tuple[int, float, float]:
         sys.stdout.flush()
         os._exit(0)
     _, status, used = os.wait4(pid, 0)
-    return (
-        status,
-        used.ru_utime + used.ru_stime,
-        used.ru_maxrss / (2**20 if sys.platform == "darwin" else 1024),
-    )
+    return (status, used.ru_utime + used.ru_stime, used.ru_maxrss / (2**20 if sys.platform == "darwin" else 1024))
 
 
 def say(**what: object) -> None:

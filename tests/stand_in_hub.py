@@ -162,9 +162,12 @@ class Handler(BaseHTTPRequestHandler):
             return self.answer(content, ETag=f'"{git_hash(content)}"', X_Repo_Commit=commit[0])
         sha256 = hashlib.sha256(content).hexdigest()
         return self.answer(
-            status=302, Location=f"{self.hub.storage}/cdn/{sha256}", X_Repo_Commit=commit[0],
-            X_Linked_ETag=f'"{sha256}"', X_Linked_Size=str(len(content)),
-        )  # fmt: skip
+            status=302,
+            Location=f"{self.hub.storage}/cdn/{sha256}",
+            X_Repo_Commit=commit[0],
+            X_Linked_ETag=f'"{sha256}"',
+            X_Linked_Size=str(len(content)),
+        )
 
     def content(self, sha256: str) -> None:
         self.answer(self.hub.objects[sha256], ETag=f'"{sha256}"')
@@ -237,9 +240,7 @@ def entry(path: str, content: bytes) -> dict[str, Any]:
     if not path.endswith(LFS):
         return {**plain, "oid": git_hash(content)}
     sha256 = hashlib.sha256(content).hexdigest()
-    pointer = (
-        f"version https://git-lfs.github.com/spec/v1\noid sha256:{sha256}\nsize {len(content)}\n".encode()
-    )
+    pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{sha256}\nsize {len(content)}\n".encode()
     large = {"oid": sha256, "size": len(content), "pointerSize": len(pointer)}
     return {**plain, "oid": git_hash(pointer), "lfs": large}
 

@@ -17,7 +17,27 @@ from vae.style import measure_style
 from vae.training import bank_builder
 from vae.training.data import Pictures, as_floats
 
-NOT_A_NUMBER = ["", " ", "12345", "-1", "3.5", "3 2", "a", "٣", "２", "²", "1e3", "0x1", "1\n2", None, 3, 3.0, b"3", ["3"], True]  # fmt: skip # noqa: E501, RUF001
+NOT_A_NUMBER = [
+    "",
+    " ",
+    "12345",
+    "-1",
+    "3.5",
+    "3 2",
+    "a",
+    "٣",
+    "２",
+    "²",
+    "1e3",
+    "0x1",
+    "1\n2",
+    None,
+    3,
+    3.0,
+    b"3",
+    ["3"],
+    True,
+]  # noqa: RUF001
 
 
 @pytest.mark.parametrize("text", ["0", "7", "32", "0009", "9999", " 41 ", "8\n"])
@@ -55,9 +75,7 @@ def test_a_bank_of_other_weights_is_refused_with_what_to_do(small: VAE) -> None:
     assert small.path is not None
     other = copy.copy(small)
     other.fingerprint = "0" * 64
-    with pytest.raises(
-        WeightsError, match=r"bank\.safetensors was built from other weights.*python -m vae bank"
-    ):
+    with pytest.raises(WeightsError, match=r"bank\.safetensors was built from other weights.*python -m vae bank"):
         load_bank(other, small.path.with_name("bank.safetensors"))
 
 

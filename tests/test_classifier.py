@@ -5,14 +5,7 @@ import pytest
 import torch
 
 from vae import weights
-from vae.classifier import (
-    KINDS,
-    Classifier,
-    ClassifierConfig,
-    load_classifier,
-    probabilities,
-    save_classifier,
-)
+from vae.classifier import KINDS, Classifier, ClassifierConfig, load_classifier, probabilities, save_classifier
 from vae.errors import WeightsError
 from vae.evaluation.scoreboard import judged
 from vae.training import data

@@ -49,9 +49,7 @@ def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandI
 def point_at(url: str, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the environment would have told huggingface_hub when it was imported."""
     monkeypatch.setattr(constants, "ENDPOINT", url)
-    monkeypatch.setattr(
-        constants, "HUGGINGFACE_CO_URL_TEMPLATE", url + "/{repo_id}/resolve/{revision}/{filename}"
-    )
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", url + "/{repo_id}/resolve/{revision}/{filename}")
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(cache))
     monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(cache / "token"))
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
@@ -148,14 +146,10 @@ def test_a_private_repo_needs_a_token(
     stand_in.asked.clear(), stand_in.authorized.clear()
     assert weights.find("me/secret").read_bytes() == files[hub.MODEL]
     assert stand_in.authorized
-    assert all(
-        known != path.startswith("/cdn/") for path, known in stand_in.authorized
-    )  # storage gets no token
+    assert all(known != path.startswith("/cdn/") for path, known in stand_in.authorized)  # storage gets no token
 
 
-def test_a_wrong_token_is_said(
-    stand_in: StandIn, files: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_wrong_token_is_said(stand_in: StandIn, files: dict[str, bytes], monkeypatch: pytest.MonkeyPatch) -> None:
     stand_in.commit("me/digits", files)
     stand_in.fault = fails(lambda r: r.refuse(403, message="no"), "GET", "/api/models/")
     assert "refuses the token for me/digits" in refusal("me/digits")
@@ -214,9 +208,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_fault_is_overcome_or_said_after_three_tries(
-    fault: str, stand_in: StandIn, files: dict[str, bytes]
-) -> None:
+def test_a_fault_is_overcome_or_said_after_three_tries(fault: str, stand_in: StandIn, files: dict[str, bytes]) -> None:
     change, method, part, sentence = FAULTS[fault]
     stand_in.commit("me/digits", files)
     stand_in.fault = fails(change, method, part)
@@ -302,10 +294,7 @@ def test_shipped_files_are_those_that_are_listed() -> None:
 
 
 def test_a_file_that_is_not_the_listed_one_is_refused_until_it_is_listed(
-    tmp_path: Path,
-    files: dict[str, bytes],
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path, files: dict[str, bytes], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "flagship.safetensors"
     path.write_bytes(files[hub.MODEL])
@@ -361,23 +350,15 @@ def test_the_card_says_what_it_is(
     for said in ('vae.load("me/small")', "samples.png", "Limitations", '"latent_dim": 8', "built from them"):
         assert said in card.text
     assert content["samples.png"].startswith(b"\x89PNG")
-    assert set(sums.from_text(content[sums.NAME].decode())) == {
-        hub.MODEL,
-        "bank.safetensors",
-        "reader.safetensors",
-    }
+    assert set(sums.from_text(content[sums.NAME].decode())) == {hub.MODEL, "bank.safetensors", "reader.safetensors"}
 
 
-def test_a_training_publishes_what_came_out(
-    stand_in: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_training_publishes_what_came_out(stand_in: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made_up.write_mnist(tmp_path, made_up.digits(100), made_up.digits(30, seed=1))
     monkeypatch.setenv("HF_TOKEN", TOKEN)
     out = tmp_path / "run"
     quick = ["--epochs", "1", "--device", "cpu", "--threads", "1", "--latent-dim", "3"]
-    train.main(
-        ["--model", "mlp", "--data", str(tmp_path), "--out", str(out), *quick, "--push-to-hub", "me/mlp"]
-    )
+    train.main(["--model", "mlp", "--data", str(tmp_path), "--out", str(out), *quick, "--push-to-hub", "me/mlp"])
     content = stand_in.repos["me/mlp"].commits[-1][1]
     assert content[hub.MODEL] == (out / hub.MODEL).read_bytes()
     assert content["curves.png"] == (out / "curves.png").read_bytes()
@@ -423,9 +404,13 @@ def test_a_program_without_weights_morphs_with_those_of_the_hub(stand_in: StandI
     shutil.copy(ROOT / "app.py", empty)
     port = free_port()
     told = {
-        "HF_ENDPOINT": stand_in.url, "HF_HOME": str(tmp_path / "home"), "HF_HUB_DISABLE_XET": "1",
-        "DIGIT_MORPH_WEIGHTS": "me/digits", "GRADIO_SERVER_PORT": str(port), "PYTHONPATH": str(empty),
-    }  # fmt: skip
+        "HF_ENDPOINT": stand_in.url,
+        "HF_HOME": str(tmp_path / "home"),
+        "HF_HUB_DISABLE_XET": "1",
+        "DIGIT_MORPH_WEIGHTS": "me/digits",
+        "GRADIO_SERVER_PORT": str(port),
+        "PYTHONPATH": str(empty),
+    }
     server = subprocess.Popen([sys.executable, "app.py"], cwd=empty, env={**os.environ, **told})
     try:
         await_health(server, f"http://127.0.0.1:{port}/healthz")

@@ -26,25 +26,23 @@ def read_apart(which: str) -> tuple[list[dict], list[dict], str]:
     """What `tests.odd_pictures` says of its pictures and of its groups, and the last that it took up."""
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-m", "tests.odd_pictures", which],
-        cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=400,
-    )  # fmt: skip
+        cwd=ROOT,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=400,
+    )
     said = [json.loads(line) for line in done.stdout.splitlines()]
     last = done.stderr.splitlines()[-1:]
     assert done.returncode == 0, done.stderr
-    return (
-        [line for line in said if "outcome" in line],
-        [line for line in said if "status" in line],
-        str(last),
-    )
+    return ([line for line in said if "outcome" in line], [line for line in said if "status" in line], str(last))
 
 
 def test_every_shape_mode_and_depth_is_read_or_refused():
     pictures, groups, last = read_apart("shapes")
     assert [group for group in groups if group["status"] or group["megabytes"] > 200] == [], last
     odd = [
-        line
-        for line in pictures
-        if not (line["outcome"].startswith("read: ") or SENTENCE.fullmatch(line["outcome"]))
+        line for line in pictures if not (line["outcome"].startswith("read: ") or SENTENCE.fullmatch(line["outcome"]))
     ]
     assert odd == []
     assert len(pictures) > 500

@@ -83,9 +83,7 @@ def test_typed_numbers_in_every_format(suffix: str, tmp_path: Path, capsys) -> N
 
 
 def test_options_become_the_request(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    options = (
-        "--steps 3 --seed 5 --path slerp --speed eased --fps 12 --size 60 --style chalk --hold 0.5 --bounce"
-    )
+    options = "--steps 3 --seed 5 --path slerp --speed eased --fps 12 --size 60 --style chalk --hold 0.5 --bounce"
     arguments = ["morph", "10", "9", "8", "-o", str(tmp_path / "x.gif"), *options.split(), "--no-refine"]
     request = requested(arguments, monkeypatch)
     assert request.sides == ("10", "9", "8")
@@ -135,9 +133,7 @@ def test_images_of_the_test_set(data_dir: Path, tmp_path: Path, monkeypatch) -> 
         assert torch.equal(side, same)
     picks = {float(__main__.side_named("random:3", str(data_dir), seed).sum()) for seed in range(9)}
     assert len(picks) > 1
-    twins = [
-        requested(["morph", "random:3", "random:3", *data, "--seed", s], monkeypatch).sides for s in "01234"
-    ]
+    twins = [requested(["morph", "random:3", "random:3", *data, "--seed", s], monkeypatch).sides for s in "01234"]
     assert not all(torch.equal(*sides) for sides in twins)  # each side draws for itself
 
 
@@ -176,9 +172,7 @@ def test_the_data_folder_may_be_in_the_environment(data_dir: Path, monkeypatch) 
     ],
     ids=lambda v: " ".join(v)[-24:] if isinstance(v, list) else "",
 )
-def test_what_is_wrong_is_said_in_a_sentence(
-    arguments, sentence, drawn: Path, data_dir, monkeypatch, capsys
-) -> None:
+def test_what_is_wrong_is_said_in_a_sentence(arguments, sentence, drawn: Path, data_dir, monkeypatch, capsys) -> None:
     monkeypatch.chdir(drawn)
     monkeypatch.setenv("DIGIT_MORPH_DATA", str(data_dir))
     (drawn / "folder.mp4").mkdir()
@@ -236,13 +230,9 @@ def test_samples_are_drawn_by_seed(small: VAE, tmp_path: Path, capsys) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments",
-    [["--count", "0"], ["--count", "401"], ["--columns", "-1"], ["-o", "x.doc"], ["-o", "x"]],
-    ids=" ".join,
+    "arguments", [["--count", "0"], ["--count", "401"], ["--columns", "-1"], ["-o", "x.doc"], ["-o", "x"]], ids=" ".join
 )
-def test_samples_that_cannot_be(
-    arguments: list[str], small: VAE, tmp_path: Path, monkeypatch, capsys
-) -> None:
+def test_samples_that_cannot_be(arguments: list[str], small: VAE, tmp_path: Path, monkeypatch, capsys) -> None:
     monkeypatch.chdir(tmp_path)
     assert failure("sample", "--weights", str(small.path), *arguments, capsys=capsys).endswith(".")
     assert not list(tmp_path.iterdir())
@@ -279,9 +269,7 @@ def test_the_map_is_built_with_the_bank(
     flat = build("conv2d", widths=(2, 3), hidden=8)
     weights.save(flat, tmp_path / "conv2d.safetensors")
     (tmp_path / sums.NAME).write_text("")  # a folder whose files are listed
-    __main__.main(
-        ["bank", "--weights", str(tmp_path), "--data", str(data_dir), "--graph", "40", "--typed", "20"]
-    )
+    __main__.main(["bank", "--weights", str(tmp_path), "--data", str(data_dir), "--graph", "40", "--typed", "20"])
     scatter = latent_map.map_of(weights.load(tmp_path / "conv2d.safetensors"))
     assert scatter is not None
     assert scatter.labels.bincount().tolist() == [2] * 10
@@ -296,7 +284,11 @@ def test_another_process_makes_the_same_bytes(tmp_path: Path) -> None:
     __main__.main([*arguments, "-o", str(tmp_path / "here.mp4")])
     run = subprocess.run(
         [sys.executable, "-W", "error", "-m", "vae", *arguments, "-o", str(tmp_path / "there.mp4")],
-        cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        cwd=ROOT,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert (run.returncode, run.stderr) == (0, "")
     assert (tmp_path / "here.mp4").read_bytes() == (tmp_path / "there.mp4").read_bytes()

@@ -7,16 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Normal, kl_divergence
 
-from vae.model import (
-    CERTAIN,
-    PRESETS,
-    VAE,
-    VAEConfig,
-    build,
-    kl_nats,
-    reconstruction_nats,
-    sample_posterior,
-)
+from vae.model import CERTAIN, PRESETS, VAE, VAEConfig, build, kl_nats, reconstruction_nats, sample_posterior
 from vae.training.data import as_floats
 from vae.weights import load
 
@@ -28,9 +19,7 @@ def noise(*shape: int, seed: int = 0) -> Tensor:
 def inputs(model: VAE, count: int = 3) -> tuple[Tensor, Tensor | None]:
     """Pictures of that model's size, and classes for one that takes them."""
     c = model.config
-    return noise(count, c.channels, c.image_size, c.image_size).sigmoid(), (
-        torch.arange(count) if c.classes else None
-    )
+    return noise(count, c.channels, c.image_size, c.image_size).sigmoid(), (torch.arange(count) if c.classes else None)
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -197,19 +186,18 @@ def test_the_flagship_refines_what_its_encoder_says(flagship: VAE, stack: Callab
 
 
 @pytest.mark.parametrize("kind", ["black", "noise", "inverted", "empty", "far off"])
-def test_no_picture_leads_the_refining_astray(
-    kind: str, flagship: VAE, stack: Callable[[str], Tensor]
-) -> None:
+def test_no_picture_leads_the_refining_astray(kind: str, flagship: VAE, stack: Callable[[str], Tensor]) -> None:
     x = stack("0123456789")
     x = {
-        "black": torch.ones_like(x), "noise": noise(*x.shape).sigmoid(), "inverted": 1 - x,
-        "empty": torch.zeros_like(x), "far off": x.roll(9, 3),
-    }[kind]  # fmt: skip
+        "black": torch.ones_like(x),
+        "noise": noise(*x.shape).sigmoid(),
+        "inverted": 1 - x,
+        "empty": torch.zeros_like(x),
+        "far off": x.roll(9, 3),
+    }[kind]
     mu, logvar = flagship.amortised(x)
     for steps in (1, 2, 3):
-        assert (
-            energy(flagship, x, flagship.refined(x, mu, logvar, steps=steps)) < energy(flagship, x, mu)
-        ).all()
+        assert (energy(flagship, x, flagship.refined(x, mu, logvar, steps=steps)) < energy(flagship, x, mu)).all()
 
 
 def test_in_training_the_gradient_passes_straight_through_to_the_encoder() -> None:

@@ -10,16 +10,7 @@ from vae import morph, morph_sequence, paths
 from vae.bank import bank_of
 from vae.errors import BadRequest
 from vae.model import VAE, build
-from vae.morphing import (
-    apart,
-    curve_between,
-    endpoints,
-    handwritten,
-    ink_toll,
-    put,
-    residual_weight,
-    standing,
-)
+from vae.morphing import apart, curve_between, endpoints, handwritten, ink_toll, put, residual_weight, standing
 
 module = importlib.import_module("vae.morphing")  # `vae.morphing` is the function
 PATHS = ["linear", "slerp", "handwritten", "auto"]
@@ -80,9 +71,7 @@ def test_every_kind_of_model_morphs(preset: str, stack) -> None:
 
 def test_a_conditional_model_goes_from_class_to_class(stack) -> None:
     model = other("cvae")
-    frames = morph_sequence(
-        model, [stack("3"), stack("8")], 3, "linear", "raw", refine=False, labels=[[3], [8]]
-    )
+    frames = morph_sequence(model, [stack("3"), stack("8")], 3, "linear", "raw", refine=False, labels=[[3], [8]])
     z = [model.encode(stack(d), torch.tensor([int(d)]))[0] for d in "38"]
     mixed = torch.zeros(1, 10)
     mixed[0, [3, 8]] = 0.5
@@ -258,9 +247,7 @@ def test_digits_are_taken_apart_as_they_were_put(stack) -> None:
     assert not digits[0, :2].any()  # not written yet, though the third stands where the second will
     torch.testing.assert_close(digits[0, 2], pictures[2])
     torch.testing.assert_close(digits[-1], pictures)
-    torch.testing.assert_close(
-        digits.sum((1, 3)), canvas.sum(2), atol=1e-4, rtol=0
-    )  # no ink twice, none lost
+    torch.testing.assert_close(digits.sum((1, 3)), canvas.sum(2), atol=1e-4, rtol=0)  # no ink twice, none lost
 
 
 def test_put_lays_pictures_anywhere() -> None:

@@ -42,10 +42,16 @@ def test_slerp_changes_the_norm_evenly_where_the_ends_differ() -> None:
 
 @pytest.mark.parametrize(
     ("z0", "z1"),
-    [([0.0, 0], [1.0, 2]), ([1.0, 2], [0.0, 0]), ([0.0, 0], [0.0, 0]),
-     ([1.0, 2], [1.0, 2]), ([1.0, 2], [2.0, 4]), ([1.0, 2], [-1.0, -2])],
+    [
+        ([0.0, 0], [1.0, 2]),
+        ([1.0, 2], [0.0, 0]),
+        ([0.0, 0], [0.0, 0]),
+        ([1.0, 2], [1.0, 2]),
+        ([1.0, 2], [2.0, 4]),
+        ([1.0, 2], [-1.0, -2]),
+    ],
     ids=["from nothing", "to nothing", "nothing", "equal", "parallel", "opposite"],
-)  # fmt: skip
+)
 def test_slerp_is_linear_where_no_arc_is_defined(z0: list[float], z1: list[float]) -> None:
     ends = torch.tensor(z0), torch.tensor(z1)
     torch.testing.assert_close(paths.slerp(*ends)(ALPHA), paths.linear(*ends)(ALPHA))
@@ -144,10 +150,7 @@ def test_a_path_within_a_class_follows_the_nodes_smoothly() -> None:
 
 def test_a_path_across_goes_over_a_crossing_and_by_its_own_two_classes() -> None:
     """Two half rings; from one to the other there is a crossing near the ends, and a dear one far away."""
-    graphs = (
-        paths.neighbourhood(ring(200, 0, 3)),
-        paths.neighbourhood(ring(200, 0, 3) + torch.tensor([0, 0.5])),
-    )
+    graphs = (paths.neighbourhood(ring(200, 0, 3)), paths.neighbourhood(ring(200, 0, 3) + torch.tensor([0, 0.5])))
     near, far = [100, 100], [190, 10]
     z0, z1 = graphs[0].nodes[60], graphs[1].nodes[140]
     tolls = free(graphs[0]), free(graphs[1])
@@ -157,11 +160,7 @@ def test_a_path_across_goes_over_a_crossing_and_by_its_own_two_classes() -> None
         for node, graph in zip(near, graphs, strict=True):
             assert (points - graph.nodes[node]).norm(dim=1).min() < 0.3
     only = paths.across(z0, z1, graphs, np.array([far]), tolls)
-    assert (
-        (only - graphs[0].nodes[190]).norm(dim=1).min()
-        < 0.5
-        < (points - graphs[0].nodes[190]).norm(dim=1).min()
-    )
+    assert (only - graphs[0].nodes[190]).norm(dim=1).min() < 0.5 < (points - graphs[0].nodes[190]).norm(dim=1).min()
 
 
 def test_smoothing_keeps_the_ends_and_the_pins_and_takes_off_corners() -> None:

@@ -86,9 +86,7 @@ def test_pixels_are_the_pixels() -> None:
     np.testing.assert_array_equal(pictures, (255 - 255 * ink).round().repeat(10, 1).repeat(10, 2))
 
 
-@pytest.mark.parametrize(
-    ("size", "places", "shape"), [(97, 1, (98, 98)), (512, 2, (512, 1024)), (28, 3, (28, 84))]
-)
+@pytest.mark.parametrize(("size", "places", "shape"), [(97, 1, (98, 98)), (512, 2, (512, 1024)), (28, 3, (28, 84))])
 @pytest.mark.parametrize("style", ["ink", "pixels"])
 def test_sizes_are_even_and_keep_the_aspect(
     size: int, places: int, shape: tuple[int, int], style: render.Style

@@ -77,9 +77,7 @@ def test_none_is_no_choice(name: str) -> None:
     assert "choose one of" in refusal(**{name: None})
 
 
-@pytest.mark.parametrize(
-    "formats", [("mov",), ("mp4", "exe"), ("MP4",), ("",), (None,), "mp4", 3, None], ids=repr
-)
+@pytest.mark.parametrize("formats", [("mov",), ("mp4", "exe"), ("MP4",), ("",), (None,), "mp4", 3, None], ids=repr)
 def test_formats_are_a_list_of_the_known(formats: object) -> None:
     assert "mp4" in refusal(formats=formats)
 
@@ -110,11 +108,17 @@ def test_a_sequence_has_at_most_24_numbers() -> None:
 
 @pytest.mark.parametrize(
     "stack",
-    [torch.zeros(0, 1, 28, 28), torch.zeros(5, 1, 28, 28), torch.zeros(1, 28, 28), torch.zeros(1, 1, 14, 14),
-     torch.full((1, 1, 28, 28), torch.nan), torch.full((1, 1, 28, 28), 1.01),
-     torch.full((1, 1, 28, 28), -0.01)],
+    [
+        torch.zeros(0, 1, 28, 28),
+        torch.zeros(5, 1, 28, 28),
+        torch.zeros(1, 28, 28),
+        torch.zeros(1, 1, 14, 14),
+        torch.full((1, 1, 28, 28), torch.nan),
+        torch.full((1, 1, 28, 28), 1.01),
+        torch.full((1, 1, 28, 28), -0.01),
+    ],
     ids=["none", "five", "flat", "small", "nan", "above 1", "below 0"],
-)  # fmt: skip
+)
 def test_stacks_are_digits_in_0_to_1(stack: torch.Tensor) -> None:
     assert "digit" in refusal(source=stack).lower()
 
@@ -205,16 +209,16 @@ def test_every_format_is_made_and_opens_again() -> None:
 def test_options_reach_the_file() -> None:
     options = {**QUICK, "fps": 10, "hold": 0.2, "formats": ("mp4",), "size": 64}
     result = produce(MorphRequest("3", "8", ("4",), playback="bounce", **options))
-    assert (
-        len(result.frames) == 3 * 2 + 1 + 3 * 2
-    )  # two legs of 4 frames sharing one, 2 longer on each number
+    assert len(result.frames) == 3 * 2 + 1 + 3 * 2  # two legs of 4 frames sharing one, 2 longer on each number
     with av.open(BytesIO(result.files["mp4"])) as file:
         (stream,) = file.streams
         assert (stream.codec_context.height, stream.codec_context.width) == (64, 64)
         assert stream.average_rate == 10
         assert sum(1 for _ in file.decode(video=0)) == 2 * 13 - 2
-    inks = [produce(MorphRequest("3", "8", style=s, **{**QUICK, "formats": ("png",)})).files["png"]
-            for s in ("ink", "chalk")]  # fmt: skip
+    inks = [
+        produce(MorphRequest("3", "8", style=s, **{**QUICK, "formats": ("png",)})).files["png"]
+        for s in ("ink", "chalk")
+    ]
     dark, light = (np.asarray(Image.open(BytesIO(i)).convert("L")).mean() for i in inks)
     assert dark > 128 > light
 
@@ -228,11 +232,7 @@ def test_the_same_request_gives_the_same_bytes_and_another_seed_others() -> None
 
 def test_a_number_typed_beside_a_drawn_one_is_in_its_hand() -> None:
     drawing = made_up.drawing("17")
-    for request in (
-        MorphRequest(drawing, "41"),
-        MorphRequest("41", drawing),
-        MorphRequest("2", "3", (drawing, "41")),
-    ):
+    for request in (MorphRequest(drawing, "41"), MorphRequest("41", drawing), MorphRequest("2", "3", (drawing, "41"))):
         readings = read_sides(request)
         reading = readings[request.sides.index("41")]
         assert (reading.number, reading.digits, reading.typed) == ("41", (4, 1), "41")

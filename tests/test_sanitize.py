@@ -29,9 +29,7 @@ def saved(form: str, **options: object) -> bytes:
     return file.getvalue()
 
 
-@pytest.mark.parametrize(
-    ("form", "mode"), [(form, mode) for form, (modes, _) in FORMS.items() for mode in modes]
-)
+@pytest.mark.parametrize(("form", "mode"), [(form, mode) for form, (modes, _) in FORMS.items() for mode in modes])
 def test_the_picture_stays(form, mode):
     data = encoded(in_mode(GREY, mode), form)
     np.testing.assert_array_equal(opened(plain(data)), opened(data))
@@ -62,9 +60,7 @@ def test_nothing_besides_a_png():
     text = PngImagePlugin.PngInfo()
     text.add_text("who", "somebody", zip=True)
     text.add_itxt("XML:com.adobe.xmp", "<x/>")
-    whole = encoded(
-        Image.fromarray(GREY), "PNG", pnginfo=text, icc_profile=b"abc", dpi=(72, 72), exif=b"II*\0"
-    )
+    whole = encoded(Image.fromarray(GREY), "PNG", pnginfo=text, icc_profile=b"abc", dpi=(72, 72), exif=b"II*\0")
     with Image.open(io.BytesIO(whole)) as image, Image.open(io.BytesIO(plain(whole))) as left:
         assert {"who", "xmp", "icc_profile", "dpi", "exif"} <= image.info.keys()
         assert left.info.keys() == {"exif"}
@@ -79,9 +75,7 @@ def test_a_colour_profile_that_swells_is_no_obstacle():
 def test_a_frame_of_a_gif_among_other_blocks():
     data = encoded(Image.fromarray(GREY), "GIF")
     at = data.index(b",", 13 + (6 << (data[10] & 7)))
-    extras = (
-        b"\0\0!\xfe\5hello\3you\0!\xff\x0bNETSCAPE2.0\3\1\0\0\0!\xf9\x04\x08\0\0\0\0"  # junk, too, is skipped
-    )
+    extras = b"\0\0!\xfe\5hello\3you\0!\xff\x0bNETSCAPE2.0\3\1\0\0\0!\xf9\x04\x08\0\0\0\0"  # junk, too, is skipped
     whole = data[:at] + extras + data[at:]
     np.testing.assert_array_equal(opened(plain(whole)), opened(data))
     assert b"hello" not in plain(whole) and b"\xf9\x04\x08" not in plain(whole)

@@ -202,9 +202,7 @@ def test_nonsense_gives_digits_or_one_sentence(seed):
 # --- ink ---
 
 
-@pytest.mark.parametrize(
-    "mode", ["1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "I;16", "I", "F"]
-)
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "I;16", "I", "F"])
 def test_modes(mode):
     if mode == "I;16":
         image = Image.fromarray(np.asarray(SEVEN_PAD.convert("L")).astype(np.uint16) * 257)
@@ -276,14 +274,7 @@ def test_formats_by_bytes_and_by_path(form, tmp_path):
 def test_arrays():
     grey = np.asarray(SEVEN_PAD.convert("L"))
     opaque = np.asarray(SEVEN_PAD.convert("RGBA"))
-    for array in (
-        grey,
-        grey[..., None],
-        opaque,
-        opaque[..., :3],
-        grey / 255,
-        (grey / 255).astype(np.float32),
-    ):
+    for array in (grey, grey[..., None], opaque, opaque[..., :3], grey / 255, (grey / 255).astype(np.float32)):
         assert torch.equal(read_digits(array)[0, 0], READ_SEVEN)
     assert torch.equal(read_digits(grey > 127)[0, 0], READ_SEVEN)
 

@@ -155,9 +155,7 @@ def test_same_bytes_in_another_process(tmp_path: Path) -> None:
             video.write_video(np.load("frames.npy"), f"out.{form}", size=96)
     """
     paths = {**os.environ, "PYTHONPATH": str(Path(video.__file__).parents[1])}
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, env=paths, capture_output=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=paths, capture_output=True, check=True)
     assert not done.stdout + done.stderr  # encoders keep quiet
     for form in video.FORMATS:
         assert (tmp_path / f"out.{form}").read_bytes() == video.encode(blob(), form, size=96)

@@ -85,9 +85,18 @@ def test_nothing_loads_in_part(change: Callable[[Tensors], None], named: str, pa
 
 @pytest.mark.parametrize(
     "config",
-    ["{", "[]", "3", "null", '{"depth": 3}', '{"latent_dim": 0}', '{"latent_dim": "two"}',
-     '{"activation": "sine"}', '{"architecture": "conv", "widths": [1, 2, 3]}'],
-)  # fmt: skip
+    [
+        "{",
+        "[]",
+        "3",
+        "null",
+        '{"depth": 3}',
+        '{"latent_dim": 0}',
+        '{"latent_dim": "two"}',
+        '{"activation": "sine"}',
+        '{"architecture": "conv", "widths": [1, 2, 3]}',
+    ],
+)
 def test_a_file_must_say_which_model_it_holds(config: str, path: Path) -> None:
     tensors, metadata = weights.read_tensors(path)
     save_file(tensors, path, {**metadata, "config": config})

@@ -70,20 +70,33 @@ def morph_command(args: argparse.Namespace) -> None:
         if not (args.source and args.target) or args.numbers:
             raise BadRequest("Give --source and --target, or two numbers or more without them.")
         given = [
-            side_named(group[0], args.data, args.seed) if len(group) == 1
+            side_named(group[0], args.data, args.seed)
+            if len(group) == 1
             else [side_named(name, args.data, args.seed) for name in group]
             for group in (args.source, args.target)
-        ]  # fmt: skip
+        ]
     else:
         given = [side_named(text, args.data, args.seed + i) for i, text in enumerate(args.numbers)]
     if len(given) < 2:
         raise BadRequest("Give two numbers to morph between, such as: python -m vae morph 32 41")
     suffix = args.out.suffix.lstrip(".").lower()
     request = MorphRequest(
-        given[0], given[-1], tuple(given[1:-1]), steps=args.steps, seed=args.seed, path=args.path,
-        speed=args.speed, refine=not args.no_refine, fps=args.fps, size=args.size, style=args.style,
-        playback="bounce" if args.bounce else "once", hold=args.hold, formats=(suffix,), hand=args.hand,
-    )  # fmt: skip
+        given[0],
+        given[-1],
+        tuple(given[1:-1]),
+        steps=args.steps,
+        seed=args.seed,
+        path=args.path,
+        speed=args.speed,
+        refine=not args.no_refine,
+        fps=args.fps,
+        size=args.size,
+        style=args.style,
+        playback="bounce" if args.bounce else "once",
+        hold=args.hold,
+        formats=(suffix,),
+        hand=args.hand,
+    )
     result = produce(request, weights.load(args.weights) if args.weights else None)
     args.out.parent.mkdir(parents=True, exist_ok=True)
     with weights.replacing(args.out) as path:
@@ -95,9 +108,7 @@ def morph_command(args: argparse.Namespace) -> None:
 def sample_command(args: argparse.Namespace) -> None:
     from vae.inspection import samples
 
-    pictures = samples.samples(
-        weights.load(args.weights), whole("The number of digits", args.count, 1, 400), args.seed
-    )
+    pictures = samples.samples(weights.load(args.weights), whole("The number of digits", args.count, 1, 400), args.seed)
     columns = whole("The number of columns", args.columns, 1, 400)
     save_picture(render.grid(pictures, columns=columns), args.out)
     print(f"{args.out}: {len(pictures)} digits")
@@ -198,9 +209,7 @@ def parser() -> argparse.ArgumentParser:
         return p
 
     p = command("morph", morph_command, "turn one number into another, in a video")
-    p.add_argument(
-        "numbers", nargs="*", metavar="NUMBER", help="typed, a picture's file, test:INDEX or random:DIGIT"
-    )
+    p.add_argument("numbers", nargs="*", metavar="NUMBER", help="typed, a picture's file, test:INDEX or random:DIGIT")
     p.add_argument("--source", nargs="+", metavar="FILE", help="pictures of the source, one a digit")
     p.add_argument("--target", nargs="+", metavar="FILE", help="the same of the target; or a typed number")
     p.add_argument("--hand", default="own", help="of typed digits beside a picture: own (its) or test")
@@ -225,9 +234,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("-o", "--out", type=Path, default=Path("reconstruction.png"))
     p.add_argument("--refine", action="store_true", help="after the steps that bring the endpoint nearer")
 
-    p = command(
-        "bank", bank_command, "build the bank of latent codes beside a model's weights, and conv2d's map"
-    )
+    p = command("bank", bank_command, "build the bank of latent codes beside a model's weights, and conv2d's map")
     p.add_argument("--graph", type=int, default=24_000, help="training codes, for handwritten paths")
     p.add_argument("--typed", type=int, default=2_000, help="test codes, for typed digits")
 
@@ -235,9 +242,11 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--model", default="flagship", help=f"all, or one of {', '.join(PRESETS)}")
     p.add_argument("--quick", action="store_true", help="fewer pictures and pairs")
     p.add_argument(
-        "--split", choices=("test", "validation"), default="test",
+        "--split",
+        choices=("test", "validation"),
+        default="test",
         help="whose digits the paths join: validation for tuning, test for reporting",
-    )  # fmt: skip
+    )
     p.add_argument("-o", "--out", type=Path, default=Path("evaluation"), help="folder of the two files")
 
     p = command("figures", figures_command, "make the pictures that README and docs show")

@@ -94,11 +94,7 @@ def load_bank(model: VAE, path: Path) -> Bank:
         raise WeightsError(f"{path} is no bank: {error} is missing") from error
     if metric.shape != (model.config.latent_dim,) * 2 or not bool(torch.isfinite(metric).all()):
         raise WeightsError(f"{path} is no bank of a model with {model.config.latent_dim} latents")
-    if (
-        pairs.ndim != 2
-        or pairs.shape[1] != 2
-        or (len(pairs) and not 0 <= pairs.min() <= pairs.max() < len(graph))
-    ):
+    if pairs.ndim != 2 or pairs.shape[1] != 2 or (len(pairs) and not 0 <= pairs.min() <= pairs.max() < len(graph)):
         raise WeightsError(f"{path} is no bank: its crossings lead nowhere")
     return Bank(graph, typed, metric, pairs)
 

@@ -60,9 +60,7 @@ KINDS = {
 }
 
 
-def convolution(
-    n_in: int, n_out: int, activation: type[nn.Module], size: int = 3, stride: int = 1
-) -> list[nn.Module]:
+def convolution(n_in: int, n_out: int, activation: type[nn.Module], size: int = 3, stride: int = 1) -> list[nn.Module]:
     """Convolution, batch norm, activation; padded so that stride 1 keeps the resolution."""
     return [
         nn.Conv2d(n_in, n_out, size, stride=stride, padding=size // 2, bias=False),
@@ -137,9 +135,7 @@ def load_classifier(source: str | Path = "reader") -> Classifier:
     path = _shipped(str(source)) if source in KINDS else Path(source)
     path = path / "model.safetensors" if path.is_dir() else path
     if source in KINDS and not path.exists():
-        raise WeightsError(
-            f"{path} is missing; train it with: python train.py --model {source} --out runs/{source}"
-        )
+        raise WeightsError(f"{path} is missing; train it with: python train.py --model {source} --out runs/{source}")
     return _read(path, path.stat().st_mtime_ns if path.exists() else 0)
 
 

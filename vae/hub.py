@@ -71,9 +71,7 @@ def fetch(repo: Repo, seconds: float = DEADLINE) -> Path:
     from huggingface_hub import constants
 
     if constants.HF_HUB_OFFLINE:
-        raise WeightsError(
-            f"{repo} is not in the Hub cache and HF_HUB_OFFLINE is set: unset it, or {INSTEAD}"
-        )
+        raise WeightsError(f"{repo} is not in the Hub cache and HF_HUB_OFFLINE is set: unset it, or {INSTEAD}")
     log.info("fetching %s from %s", repo, constants.ENDPOINT)
     # No option of the client bounds the whole of a download: a trickle resets every timeout that it has.
     until, outcome = time.monotonic() + seconds, list[Path | BaseException]()
@@ -100,9 +98,7 @@ def cached(repo: Repo) -> Path | None:
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
     try:
-        folder = snapshot_download(
-            repo.name, revision=repo.revision, allow_patterns=list(FILES), local_files_only=True
-        )
+        folder = snapshot_download(repo.name, revision=repo.revision, allow_patterns=list(FILES), local_files_only=True)
     except LocalEntryNotFoundError:
         return None
     except HFValidationError as error:
@@ -167,9 +163,7 @@ def explained(error: BaseException, repo: Repo) -> WeightsError | Failed:
     if isinstance(error, errors.HfHubHTTPError):
         status = error.response.status_code
         if status in (401, 403):
-            return WeightsError(
-                f"the Hub refuses the token for {repo}: log in with `hf auth login`, or {INSTEAD}"
-            )
+            return WeightsError(f"the Hub refuses the token for {repo}: log in with `hf auth login`, or {INSTEAD}")
         return Failed(f"it answered {status}")
     if isinstance(error, errors.FileMetadataError | ValueError):
         return Failed("what answers there is not the Hub")
@@ -317,10 +311,18 @@ def card(template: str, values: Mapping[str, Any], results: Mapping[str, float])
         datasets=["ylecun/mnist"],
         model_name=values["repo"].split("/")[-1],
         eval_results=[
-            EvalResult("unconditional-image-generation", "ylecun/mnist", "MNIST", name, round(value, 2),
-                       dataset_split="test", metric_name=f"{name}, nats")
+            EvalResult(
+                "unconditional-image-generation",
+                "ylecun/mnist",
+                "MNIST",
+                name,
+                round(value, 2),
+                dataset_split="test",
+                metric_name=f"{name}, nats",
+            )
             for name, value in results.items()
-        ] or None,
-    )  # fmt: skip
+        ]
+        or None,
+    )
     made = ModelCard.from_template(metadata, template_str=template, results=results, **values)
     return str(made).encode()

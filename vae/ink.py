@@ -22,14 +22,20 @@ MAX_EXIF = 65_536  # a JPEG holds no more; PIL copies what each tag points at, a
 WORK_SIDE = 1200  # a larger picture is reduced before it is read: a digit never needs more
 CONTRAST = 0.15  # fainter ink than this is none: shadows, noise
 
-TURNS = dict(enumerate(
-    (
-        Image.Transpose.FLIP_LEFT_RIGHT, Image.Transpose.ROTATE_180, Image.Transpose.FLIP_TOP_BOTTOM,
-        Image.Transpose.TRANSPOSE, Image.Transpose.ROTATE_270, Image.Transpose.TRANSVERSE,
-        Image.Transpose.ROTATE_90,
-    ),
-    start=2,
-))  # fmt: skip
+TURNS = dict(
+    enumerate(
+        (
+            Image.Transpose.FLIP_LEFT_RIGHT,
+            Image.Transpose.ROTATE_180,
+            Image.Transpose.FLIP_TOP_BOTTOM,
+            Image.Transpose.TRANSPOSE,
+            Image.Transpose.ROTATE_270,
+            Image.Transpose.TRANSVERSE,
+            Image.Transpose.ROTATE_90,
+        ),
+        start=2,
+    )
+)
 TOO_LARGE = f"This picture is too large; send one of at most {MAX_PIXELS // 1_000_000} megapixels."
 TOO_LONG = f"This picture is too long and thin; send one of at most {MAX_SIDE:,} pixels a side."
 EMPTY = "A picture is needed with rows, columns, and one, three or four channels."
@@ -67,9 +73,7 @@ def open_image(source: Source) -> Image.Image:
     except FileNotFoundError:
         raise UnreadablePicture("There is no picture of that name.") from None
     except Exception:  # PIL's decoders raise almost anything on a damaged file
-        raise UnreadablePicture(
-            "This is not a picture I can open; send a PNG, JPEG, WebP, BMP or GIF."
-        ) from None
+        raise UnreadablePicture("This is not a picture I can open; send a PNG, JPEG, WebP, BMP or GIF.") from None
 
 
 def _check_size(width: int, height: int) -> None:
@@ -89,9 +93,7 @@ def _from_array(array: NDArray[np.generic]) -> Image.Image:
     _check_size(array.shape[1], array.shape[0])
     if array.dtype != np.uint8:
         if array.dtype.kind not in "bf" or not (array.min() >= 0 and array.max() <= 1):  # NaN fails both
-            raise UnreadablePicture(
-                "A picture's values must be whole numbers to 255 or fractions from 0 to 1."
-            )
+            raise UnreadablePicture("A picture's values must be whole numbers to 255 or fractions from 0 to 1.")
         # row by row: the whole picture as float64 would be 128 MB
         array = np.stack([np.rint(row.astype(np.float64) * 255).astype(np.uint8) for row in array])
     return Image.fromarray(np.ascontiguousarray(array))
@@ -155,9 +157,7 @@ def _ground(colour: Array, alpha: Array) -> Array | None:
     opaque = colour[:, alpha > 0.5]  # (C, n)
     if opaque.size < 0.3 * colour.size or np.ptp(opaque, axis=1).max() < 0.5:
         return None  # strokes on nothing
-    return np.median(opaque, axis=1)[
-        :, None, None
-    ]  # a drawn card with nothing around it lies on its own colour
+    return np.median(opaque, axis=1)[:, None, None]  # a drawn card with nothing around it lies on its own colour
 
 
 def _colour_and_alpha(image: Image.Image) -> tuple[Array, Array]:

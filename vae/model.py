@@ -76,11 +76,17 @@ PRESETS = {
         VAEConfig("tiny", image_size=14, latent_dim=8, widths=(128, 64), activation="tanh", binarised=True),
         VAEConfig("cvae", classes=10),
         VAEConfig(
-            "flagship", "residual", latent_dim=32, widths=(32, 56, 32, 8), hidden=512, blocks=(0, 2, 1, 1),
-            activation="silu", refinements=4,
+            "flagship",
+            "residual",
+            latent_dim=32,
+            widths=(32, 56, 32, 8),
+            hidden=512,
+            blocks=(0, 2, 1, 1),
+            activation="silu",
+            refinements=4,
         ),
     )
-}  # fmt: skip
+}
 
 ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh, "silu": nn.SiLU}
 
@@ -117,9 +123,7 @@ def dense_nets(config: VAEConfig) -> tuple[nn.Module, nn.Module]:
     pixels = config.channels * config.image_size**2
     shape = (config.channels, config.image_size, config.image_size)
     encoder = dense_stack([pixels + config.classes, *config.widths, 2 * config.latent_dim], config.activation)
-    decoder = dense_stack(
-        [config.latent_dim + config.classes, *reversed(config.widths), pixels], config.activation
-    )
+    decoder = dense_stack([config.latent_dim + config.classes, *reversed(config.widths), pixels], config.activation)
     return encoder, nn.Sequential(decoder, nn.Unflatten(1, shape))
 
 
@@ -222,9 +226,7 @@ class VAE(nn.Module):
         mu, logvar = self.encoder(self._with_class(x.flatten(1), y) if dense else x).chunk(2, dim=1)
         return mu, logvar if self.config.variational else torch.full_like(logvar, CERTAIN)
 
-    def refined(
-        self, x: Tensor, mu: Tensor, logvar: Tensor, y: Tensor | None = None, *, steps: int
-    ) -> Tensor:
+    def refined(self, x: Tensor, mu: Tensor, logvar: Tensor, y: Tensor | None = None, *, steps: int) -> Tensor:
         """Means `(B, D)` nearer to the mode of p(z | x): a few steps down the energy -log p(x, z).
 
         Each is scaled by the posterior's own variance, which stands for the inverse curvature, so it is close

@@ -45,9 +45,14 @@ class Endpoints:
 
 
 def morph(
-    model: VAE, source: Tensor, target: Tensor, steps: int = 60, path: PathName = "auto",
-    speed: Speed = "constant", refine: bool = True,
-) -> Tensor:  # fmt: skip
+    model: VAE,
+    source: Tensor,
+    target: Tensor,
+    steps: int = 60,
+    path: PathName = "auto",
+    speed: Speed = "constant",
+    refine: bool = True,
+) -> Tensor:
     """The frames in which the number `source` turns into the number `target`.
 
     Args:
@@ -72,10 +77,15 @@ def morph(
 
 
 def morph_sequence(
-    model: VAE, stacks: Sequence[Tensor], steps: int = 60, path: PathName = "auto",
-    speed: Speed = "constant", refine: bool = True, hold: int = 0,
+    model: VAE,
+    stacks: Sequence[Tensor],
+    steps: int = 60,
+    path: PathName = "auto",
+    speed: Speed = "constant",
+    refine: bool = True,
+    hold: int = 0,
     labels: Sequence[Sequence[int] | None] | None = None,
-) -> Tensor:  # fmt: skip
+) -> Tensor:
     """`morph` from each stack to the next; every stack is shown once, and `hold` frames longer.
 
     `steps` frames from one stack to the next, both included; so `(steps - 1) * (len(stacks) - 1) + 1`
@@ -150,9 +160,13 @@ class Journey(NamedTuple):
 
 
 def journey(
-    model: VAE, source: Tensor, target: Tensor, steps: int = 60, path: PathName = "auto",
+    model: VAE,
+    source: Tensor,
+    target: Tensor,
+    steps: int = 60,
+    path: PathName = "auto",
     labels: Sequence[int] | None = None,
-) -> Journey:  # fmt: skip
+) -> Journey:
     """The morph of one digit `(1, 1, 28, 28)` into another, at constant speed, and where in latent space
     each of its frames lies. `labels`: which digits the two are; else the reader looks."""
     known = None if labels is None else [[label] for label in labels]
@@ -164,9 +178,8 @@ def journey(
 
 
 def endpoints(
-    model: VAE, stacks: Sequence[Tensor], refine: bool = True,
-    labels: Sequence[Sequence[int] | None] | None = None,
-) -> list[Endpoints]:  # fmt: skip
+    model: VAE, stacks: Sequence[Tensor], refine: bool = True, labels: Sequence[Sequence[int] | None] | None = None
+) -> list[Endpoints]:
     """Every digit of every stack encoded (and refined) in one batch."""
     for stack in stacks:
         if stack.ndim != 4 or stack.shape[1:] != (1, SIDE, SIDE) or not len(stack):
@@ -175,10 +188,9 @@ def endpoints(
     known = list(labels or [None] * len(stacks))
     y = classes(x) if any(label is None for label in known) else torch.zeros(len(x), dtype=torch.long)
     sizes = [len(stack) for stack in stacks]
-    y = torch.cat([
-        part if label is None else torch.tensor(label)
-        for part, label in zip(y.split(sizes), known, strict=True)
-    ])  # fmt: skip
+    y = torch.cat(
+        [part if label is None else torch.tensor(label) for part, label in zip(y.split(sizes), known, strict=True)]
+    )
     given = y if model.config.classes else None
     seen = model.prepare(x)
     with torch.inference_mode():
@@ -246,9 +258,7 @@ class _Leg:
         return canvas
 
 
-def curve_between(
-    path: PathName, bank: Bank | None, a: Endpoints, k: int, b: Endpoints, m: int
-) -> paths.Curve:
+def curve_between(path: PathName, bank: Bank | None, a: Endpoints, k: int, b: Endpoints, m: int) -> paths.Curve:
     """The curve from digit `k` of `a` to digit `m` of `b`."""
     z0, z1 = a.z[k], b.z[m]
     if path == "linear":
@@ -259,9 +269,9 @@ def curve_between(
         raise ValueError(f"there is no path '{path}'; choose one of {', '.join(get_args(PathName))}")
     if bank is None:
         raise BadRequest("The handwritten path needs the codes that only the shipped model has.")
-    return handwritten(bank, (z0, z1), (int(a.labels[k]), int(b.labels[m])), torch.stack([
-        a.pictures[k].sum(), b.pictures[m].sum(),
-    ]))  # fmt: skip
+    return handwritten(
+        bank, (z0, z1), (int(a.labels[k]), int(b.labels[m])), torch.stack([a.pictures[k].sum(), b.pictures[m].sum()])
+    )
 
 
 def handwritten(bank: Bank, ends: tuple[Tensor, Tensor], digits: tuple[int, int], ink: Tensor) -> paths.Curve:

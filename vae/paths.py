@@ -49,9 +49,7 @@ def slerp(z0: Tensor, z1: Tensor) -> Curve:
 
     def curve(alpha: Tensor) -> Tensor:
         a = alpha[:, None]
-        direction = (
-            torch.sin((1 - a) * omega) * (z0 / norm0) + torch.sin(a * omega) * (z1 / norm1)
-        ) / torch.sin(omega)
+        direction = (torch.sin((1 - a) * omega) * (z0 / norm0) + torch.sin(a * omega) * (z1 / norm1)) / torch.sin(omega)
         z = ((1 - a) * norm0 + a * norm1) * direction
         z = torch.where(a <= 0, z0, z)
         return torch.where(a >= 1, z1, z)
@@ -143,9 +141,8 @@ def trace(before: np.ndarray, node: int) -> list[int]:
 
 
 def smooth(
-    points: Tensor, pins: Sequence[int] = (), *, amount: float = SMOOTHING, hold: float = HOLD,
-    knots: int = KNOTS,
-) -> Tensor:  # fmt: skip
+    points: Tensor, pins: Sequence[int] = (), *, amount: float = SMOOTHING, hold: float = HOLD, knots: int = KNOTS
+) -> Tensor:
     """`points` `(M, D)` resampled to `knots` even ones and smoothed; the two ends stay.
 
     The q that minimises sum |q_k - p_k|^2 + amount * sum |q_k+1 - q_k|^2, a smoothing of Tikhonov's kind.
@@ -175,9 +172,8 @@ def within(z0: Tensor, z1: Tensor, graph: Graph, toll: np.ndarray) -> Tensor:
 
 
 def across(
-    z0: Tensor, z1: Tensor, graphs: tuple[Graph, Graph], crossings: np.ndarray,
-    tolls: tuple[np.ndarray, np.ndarray],
-) -> Tensor:  # fmt: skip
+    z0: Tensor, z1: Tensor, graphs: tuple[Graph, Graph], crossings: np.ndarray, tolls: tuple[np.ndarray, np.ndarray]
+) -> Tensor:
     """From z0 in one class to z1 in another: smoothed points `(KNOTS, D)`.
 
     By way of the nodes of the first class, over one of the `crossings` `(M, 2)` (a node of each), by way of

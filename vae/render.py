@@ -113,12 +113,7 @@ def filmstrip(frames: Any, count: int = 12, size: int = 96, style: Style = "ink"
 
 
 def grid(
-    images: Any,
-    columns: int | None = None,
-    below: Any = None,
-    size: int = 56,
-    gap: int = 2,
-    style: Style = "ink",
+    images: Any, columns: int | None = None, below: Any = None, size: int = 56, gap: int = 2, style: Style = "ink"
 ) -> Picture:
     """Images (N, H, W) or (N, 1, H, W) -> one contact sheet, uint8 (h, w), row by row.
 
@@ -133,11 +128,7 @@ def grid(
         if others.shape != pictures.shape:
             raise ValueError(f"expected as many images below as above; got {len(others)} and {len(pictures)}")
         rows = [range(i, min(i + columns, len(pictures))) for i in range(0, len(pictures), columns)]
-        bands = [
-            _tile(half[list(row)], columns, gap, _hairline(style))
-            for row in rows
-            for half in (pictures, others)
-        ]
+        bands = [_tile(half[list(row)], columns, gap, _hairline(style)) for row in rows for half in (pictures, others)]
         return _tile(np.stack(bands), 1, gap, _hairline(style))
     return _tile(pictures, columns, gap, _hairline(style))
 

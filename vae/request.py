@@ -215,9 +215,15 @@ def produce(request: MorphRequest, model: VAE | None = None) -> MorphResult:
     request.check_files(max(len(reading.digits) for reading in readings))
     known = [list(map(int, r.typed)) if r.typed else list(r.digits) for r in readings]
     frames = morph_sequence(
-        model, [r.pictures for r in readings], request.steps, request.path, request.speed, request.refine,
-        hold=round(request.hold * request.fps), labels=known,
-    )  # fmt: skip
+        model,
+        [r.pictures for r in readings],
+        request.steps,
+        request.path,
+        request.speed,
+        request.refine,
+        hold=round(request.hold * request.fps),
+        labels=known,
+    )
     files = {
         name: video.encode(
             frames, name, fps=request.fps, size=request.size, style=request.style, playback=request.playback
@@ -303,9 +309,7 @@ def _scribe() -> tuple[VAE, Bank]:
     model = loaded(weights.FLAGSHIP)
     bank = bank_of(model)
     if bank is None:
-        raise WeightsError(
-            "weights/bank.safetensors is missing; build it with: python -m vae bank --data DIR"
-        )
+        raise WeightsError("weights/bank.safetensors is missing; build it with: python -m vae bank --data DIR")
     return model, bank
 
 

@@ -160,9 +160,7 @@ def _one_digit(low: Mark, tall: Mark) -> bool:
     if down < -0.25 * tall.height:
         return False
     bar = low.height < 0.35 * tall.height and low.width > 1.5 * low.height  # the top of a 5, drawn apart
-    return (
-        across > -(0.25 if bar else 0.02) * tall.height and low.height < (0.35 if bar else 0.6) * tall.height
-    )
+    return across > -(0.25 if bar else 0.02) * tall.height and low.height < (0.35 if bar else 0.6) * tall.height
 
 
 def _side_by_side(a: Mark, b: Mark) -> bool:

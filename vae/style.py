@@ -33,9 +33,13 @@ def measure_style(x: Tensor) -> Tensor:
 
 @torch.inference_mode()
 def in_the_hand_of(
-    model: VAE, x: Tensor, label: int, codes: Tensor | None = None, labels: Tensor | None = None,
+    model: VAE,
+    x: Tensor,
+    label: int,
+    codes: Tensor | None = None,
+    labels: Tensor | None = None,
     digits: Sequence[int] = range(10),
-) -> Tensor:  # fmt: skip
+) -> Tensor:
     """The digits `digits` as whoever wrote `x` `(1, C, S, S)`, a `label`, might write them.
 
     A conditional model keeps the latent, which holds the style, and is given another class. Of the
@@ -59,9 +63,7 @@ def in_the_hand_of(
     return model.decode(transported(mu, label, codes, labels, digits))
 
 
-def transported(
-    mu: Tensor, label: int, codes: Tensor, labels: Tensor, digits: Sequence[int] = range(10)
-) -> Tensor:
+def transported(mu: Tensor, label: int, codes: Tensor, labels: Tensor, digits: Sequence[int] = range(10)) -> Tensor:
     """The latent `mu` `(D,)` of a `label` taken to each of `digits`, as `in_the_hand_of` says: `(n, D)`."""
     mean, covariance = gaussian(codes[labels == label])
     root = symmetric_root(covariance)

@@ -45,15 +45,7 @@ FORMATS: dict[str, str] = {  # suffix without its dot -> MIME type
     "zip": "application/zip",
 }
 # Megapixels a second on one idle core, EDGES counted, as `python -m tests.benchmarks.bench_limits` measured.
-RATES: dict[str, float] = {
-    "mp4": 200,
-    "avi": 150,
-    "webm": 120,
-    "gif": 145,
-    "webp": 95,
-    "png": 80,
-    "zip": 45,
-}
+RATES: dict[str, float] = {"mp4": 200, "avi": 150, "webm": 120, "gif": 145, "webp": 95, "png": 80, "zip": 45}
 EDGES = 30_000  # px: the edges of one digit take as long, which is most of the work in a small picture
 MOST_SECONDS = 10.0  # that all files of one request may take together, by the RATES
 MOST_BYTES = 60_000_000  # of a file that is held in memory
@@ -175,9 +167,7 @@ def _written(job: _Job, suffix: str, folder: str, most: float = inf) -> Path:
 def _known(suffix: str) -> str:
     if suffix.lower() not in FORMATS:
         known = ", ".join(f".{name}" for name in FORMATS)
-        raise BadRequest(
-            f"{'.' + suffix if suffix else 'No suffix'} is not a format we write; choose one of {known}."
-        )
+        raise BadRequest(f"{'.' + suffix if suffix else 'No suffix'} is not a format we write; choose one of {known}.")
     return suffix.lower()
 
 

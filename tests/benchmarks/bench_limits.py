@@ -93,9 +93,7 @@ def measure(kind: str, form: str) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--formats", nargs="+", default=list(video.FORMATS), choices=list(video.FORMATS))
     parser.add_argument("--skip-rates", action="store_true")
     parser.add_argument("--one", help=argparse.SUPPRESS)

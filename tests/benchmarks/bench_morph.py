@@ -34,9 +34,7 @@ def median_ms(*calls: Callable[[], object], rounds: int = 15) -> list[float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--threads", type=int, default=2)
     torch.set_num_threads(parser.parse_args().threads)
     flagship, mlp = loaded("flagship"), loaded("mlp")
@@ -63,7 +61,7 @@ def main() -> None:
         "the whole morph, 60 frames": lambda: morph_sequence(flagship, [a, b], labels=labels),
         "mp4, 512 px": lambda: encode(frames, "mp4"),
         "the whole request": lambda: vae.produce(vae.MorphRequest("32", "41")),
-    }  # fmt: skip
+    }
     for name, taken in zip(stages, median_ms(*stages.values()), strict=True):
         print(f"{name:32s} {taken:8.1f} ms")
     big, small = median_ms(lambda: decode(flagship, z), lambda: decode(mlp, z_mlp))

@@ -13,9 +13,12 @@ from waiting import whole
 playwright = pytest.importorskip("playwright.sync_api")
 
 ARGUMENTS = [
-    "--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--no-sandbox",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
     "--no-first-run",
-]  # fmt: skip
+]
 GUARD_MS = 120_000  # against hanging, not a measure
 
 
@@ -47,8 +50,11 @@ def open_page(browser: Any, address: str) -> Iterator[Callable[..., Any]]:
     def opened(fragment: str = "", phone: bool = False, dark: bool = False, **more: Any) -> Any:
         context = browser.new_context(
             viewport={"width": 360, "height": 740} if phone else {"width": 1280, "height": 800},
-            has_touch=phone, color_scheme="dark" if dark else "light", accept_downloads=True, **more,
-        )  # fmt: skip
+            has_touch=phone,
+            color_scheme="dark" if dark else "light",
+            accept_downloads=True,
+            **more,
+        )
         contexts.append(context)
         context.set_default_timeout(GUARD_MS)
         context.on("request", check)

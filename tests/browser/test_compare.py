@@ -35,18 +35,14 @@ def pictures(page: Any, selector: str = ".entry canvas") -> list[list[float]]:
 
 def seek(page: Any, frame: int, within: str = ".compare") -> None:
     slider = page.locator(f"{within} input[type=range]")
-    slider.evaluate(
-        "(s, v) => { s.value = v; s.dispatchEvent(new Event('input', {bubbles: true})); }", str(frame)
-    )
+    slider.evaluate("(s, v) => { s.value = v; s.dispatchEvent(new Event('input', {bubbles: true})); }", str(frame))
 
 
 def test_every_model_has_a_cell_and_all_of_them_move(open_page: Open) -> None:
     page = opened(open_page)
     before = pictures(page)
     assert len(before) == 8 and all(0.02 < ink < 0.5 for ink, _ in before)
-    page.wait_for_function(
-        f"(old) => ({PIXELS})('.entry canvas').every(([, sum], i) => sum !== old[i][1])", arg=before
-    )
+    page.wait_for_function(f"(old) => ({PIXELS})('.entry canvas').every(([, sum], i) => sum !== old[i][1])", arg=before)
     for figure in page.locator(".entry").all():
         assert figure.locator("b").inner_text() and len(figure.locator("p").first.inner_text()) > 20
 
@@ -111,9 +107,7 @@ def test_it_follows_the_visitors_last_morph(open_page: Open) -> None:
     page.click("nav.tabs a[href$='#compare']")
     page.wait_for_function("document.querySelector('.compare .name').textContent === '32 becomes 41'")
     assert page.locator(".rebuilt[data-preset=mlp] .mini").count() == 4
-    width, height = page.evaluate(
-        "(({width, height}) => [width, height])(document.querySelector('.entry canvas'))"
-    )
+    width, height = page.evaluate("(({width, height}) => [width, height])(document.querySelector('.entry canvas'))")
     assert width == pytest.approx(2 * height, abs=2)
 
 

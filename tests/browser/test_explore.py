@@ -51,9 +51,7 @@ def place(page: Any, x: float, y: float) -> tuple[float, float]:
 
 def until_it_changes(page: Any, canvas: str, was: str) -> None:
     """Wait until a canvas shows something else."""
-    page.wait_for_function(
-        "([canvas, was]) => document.querySelector(canvas).toDataURL() !== was", arg=[canvas, was]
-    )
+    page.wait_for_function("([canvas, was]) => document.querySelector(canvas).toDataURL() !== was", arg=[canvas, was])
 
 
 def test_the_map_plays_by_itself_until_one_moves_over_it(explored: Callable[..., Any]) -> None:
@@ -179,9 +177,7 @@ def test_layers_come_and_go_and_one_digit_stands_alone(explored: Callable[..., A
     assert len(pictures) == 4
 
 
-def test_on_a_phone_the_map_has_fewer_digits_and_points_that_do_not_hide_them(
-    explored: Callable[..., Any],
-) -> None:
+def test_on_a_phone_the_map_has_fewer_digits_and_points_that_do_not_hide_them(explored: Callable[..., Any]) -> None:
     page = explored(phone=True)
     digits, points, last = page.evaluate(
         """() => {
@@ -248,8 +244,7 @@ def test_arrow_keys_move_a_strip_and_reset_takes_it_back(explored: Callable[...,
     assert seen(page, ".shape") != before
     page.click("[data-strips=home]")
     page.wait_for_function(
-        "(v) => document.querySelectorAll('.strip-row .track')[1].getAttribute('aria-valuenow') === v",
-        arg=value,
+        "(v) => document.querySelectorAll('.strip-row .track')[1].getAttribute('aria-valuenow') === v", arg=value
     )
 
 
@@ -282,9 +277,7 @@ def test_ten_new_sevens_read_as_sevens(explored: Callable[..., Any]) -> None:
     assert page.inner_text("[data-more=new]") == "Ten new 7s"
     page.click("[data-more=new]")
     page.wait_for_function("(before) => digitMorph.explore.tens.new.cells !== before", arg=before)
-    levels = page.evaluate(
-        "[...Array(10).keys()].map((i) => [...digitMorph.explore.tens.new.cells.at(0, i)])"
-    )
+    levels = page.evaluate("[...Array(10).keys()].map((i) => [...digitMorph.explore.tens.new.cells.at(0, i)])")
     pictures = (torch.tensor(levels).float() / 63 * 8 - 4).sigmoid().view(10, 1, 28, 28)
     assert len({tuple(picture) for picture in levels}) == 10
     assert (load_classifier("reader")(pictures).argmax(1) == 7).sum() >= 8
@@ -321,9 +314,7 @@ def test_a_failure_is_said_and_what_follows_works(explored: Callable[..., Any]) 
 def test_nothing_is_wider_than_a_phone(explored: Callable[..., Any], dark: bool) -> None:
     page = explored(phone=True, dark=dark)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    inside = (
-        "[...document.querySelectorAll('#explore *')].every((e) => e.getBoundingClientRect().right <= 360.5)"
-    )
+    inside = "[...document.querySelectorAll('#explore *')].every((e) => e.getBoundingClientRect().right <= 360.5)"
     assert page.evaluate(inside)
 
 

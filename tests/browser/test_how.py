@@ -41,9 +41,7 @@ def test_every_step_is_shown(open_page: Open) -> None:
     assert page.locator(".map .cloud").count() == 2
     assert page.locator(".formulas math").count() == 2
     assert page.locator(".bound span").count() == 2 and "nats" in page.inner_text(".bound")
-    assert page.evaluate(
-        "[...document.querySelectorAll('.papers a')].every((a) => a.href.includes('arxiv.org'))"
-    )
+    assert page.evaluate("[...document.querySelectorAll('.papers a')].every((a) => a.href.includes('arxiv.org'))")
 
 
 def test_the_slider_moves_bars_dot_and_frame_together(open_page: Open) -> None:
@@ -84,10 +82,7 @@ def test_a_drawing_is_shown_as_it_came(open_page: Open) -> None:
     page.click("nav.tabs a[href$='#how']")
     page.wait_for_selector(".origin img")
     assert page.locator(".origin img").count() == 2
-    assert (
-        page.locator(".origin img").first.evaluate("(image) => image.decode().then(() => image.naturalWidth)")
-        > 100
-    )
+    assert page.locator(".origin img").first.evaluate("(image) => image.decode().then(() => image.naturalWidth)") > 100
     assert page.inner_text(".how .name") == "7 becomes 1"
 
 

@@ -150,15 +150,11 @@ def test_uploaded_pictures_become_a_playing_video(open_page: Open, tmp_path: Pat
     page = open_page("#upload")
     for name, points in (("one", [(150, 40), (140, 250)]), ("seven", [(90, 60), (200, 60), (130, 250)])):
         image = Image.new("RGB", (2000, 2000), "white")
-        ImageDraw.Draw(image).line(
-            [(6 * x, 6 * y) for x, y in points], fill=(20, 20, 90), width=130, joint="curve"
-        )
+        ImageDraw.Draw(image).line([(6 * x, 6 * y) for x, y in points], fill=(20, 20, 90), width=130, joint="curve")
         image.save(tmp_path / f"{name}.jpg")
     page.set_input_files("#files-source", [tmp_path / "one.jpg", tmp_path / "seven.jpg"])
     page.set_input_files("#files-target", tmp_path / "seven.jpg")
-    page.wait_for_function(
-        "digitMorph.uploads.source.pictures.length && digitMorph.uploads.target.pictures.length"
-    )
+    page.wait_for_function("digitMorph.uploads.source.pictures.length && digitMorph.uploads.target.pictures.length")
     assert page.locator("#upload-source .shots img").count() == 2
     morph = after(page, lambda: page.click("#morph"))
     assert numbers(morph) == ["17", "7"]
@@ -270,9 +266,7 @@ def test_a_busy_server_says_how_long(open_page: Open) -> None:
     page.route("**/queue/join*", lambda route: held.append(route))
     page.route("**/healthz", lambda route: route.fulfill(json={"status": "ok", "waiting": 3}))
     page.click("#morph")
-    page.wait_for_function(
-        "document.querySelector('.fault').textContent.includes('3 waiting, about 2 seconds')"
-    )
+    page.wait_for_function("document.querySelector('.fault').textContent.includes('3 waiting, about 2 seconds')")
     page.unroute("**/queue/join*")
     after(page, held[0].continue_)
     assert page.inner_text(".fault") == ""

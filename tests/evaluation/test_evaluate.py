@@ -12,14 +12,7 @@ from vae import __main__, weights
 from vae.classifier import Classifier, ClassifierConfig
 from vae.errors import WeightsError
 from vae.evaluation import evaluate
-from vae.evaluation.evaluate import (
-    Extent,
-    active_units,
-    decode_mflop,
-    importance_weighted,
-    methods_of,
-    model_figures,
-)
+from vae.evaluation.evaluate import Extent, active_units, decode_mflop, importance_weighted, methods_of, model_figures
 from vae.evaluation.scoreboard import Reals
 from vae.evaluation.tables import MODEL_COLUMNS, PATH_COLUMNS, refined_note, table
 from vae.model import VAE, VAEConfig, build
@@ -130,9 +123,13 @@ def test_evaluate_writes_both_tables(
 
 
 def test_the_command_prints_what_it_writes(
-    small: VAE, data_dir: Path, tmp_path: Path, judge: Classifier, monkeypatch: pytest.MonkeyPatch,
+    small: VAE,
+    data_dir: Path,
+    tmp_path: Path,
+    judge: Classifier,
+    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
+) -> None:
     monkeypatch.setattr(evaluate, "QUICK", FEW)
     monkeypatch.setattr(evaluate, "load_classifier", lambda _: judge)
     arguments = [
@@ -156,9 +153,7 @@ def test_a_missing_model_is_named_before_anything_is_counted(data_dir: Path, jud
         evaluate.evaluate(["nowhere"], data_dir, judge=judge)
 
 
-def test_a_refining_model_is_shown_without_refining_too(
-    small: VAE, judge: Classifier, pictures: Pictures
-) -> None:
+def test_a_refining_model_is_shown_without_refining_too(small: VAE, judge: Classifier, pictures: Pictures) -> None:
     refining = VAE(replace(small.config, refinements=2))
     refining.load_state_dict(small.state_dict())
     reals = Reals.of(judge, as_floats(pictures.images[:60]))
@@ -174,17 +169,13 @@ def test_a_refining_model_is_shown_without_refining_too(
 
 def test_paths_of_a_single_model_are_all_scored(small: VAE) -> None:
     methods = methods_of({"flagship": small}, frames=6)
-    assert list(methods) == [
-        "flagship: linear, raw", "flagship: linear", "flagship: slerp", "flagship: handwritten",
-    ]  # fmt: skip
+    assert list(methods) == ["flagship: linear, raw", "flagship: linear", "flagship: slerp", "flagship: handwritten"]
     digits = made_up.digits(10).images.float() / 255
     for method in methods.values():
         assert method(digits[3:4], digits[8:9]).shape == (6, 28, 28)
 
 
-def test_sketches_are_read_encoded_and_judged(
-    small: VAE, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_sketches_are_read_encoded_and_judged(small: VAE, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class Always(Classifier):
         def features(self, x: Tensor) -> Tensor:
             return torch.nn.functional.one_hot(torch.full((len(x),), 3), 10).float()

@@ -80,9 +80,7 @@ def test_new_digits_are_drawn_where_the_codes_of_the_digit_lie() -> None:
     pictures = samples.class_samples(model, 4, 3, codes, labels, temperature=0.0, reader=reader)
     middle = model.decode(codes[labels == 4].mean(0, keepdim=True))
     torch.testing.assert_close(pictures, middle.expand(3, -1, -1, -1), rtol=1e-4, atol=1e-4)
-    one, same, other = (
-        samples.class_samples(model, 3, 5, codes, labels, seed, reader=reader) for seed in (0, 0, 1)
-    )
+    one, same, other = (samples.class_samples(model, 3, 5, codes, labels, seed, reader=reader) for seed in (0, 0, 1))
     assert one.shape == (5, 1, 28, 28) and torch.equal(one, same) and not torch.equal(one, other)
     assert (reader(torch.cat([one, other])).argmax(1) == 3).all()
     few = samples.class_samples(model, 7, 20, codes, labels, reader=reader)  # most there read as a 3
@@ -185,9 +183,7 @@ def test_a_run_leaves_its_pictures(preset: str, epochs: int, tmp_path: Path) -> 
     model = small(preset)
     kl = 25.0 if model.config.variational else 0.0
     rows = [
-        dict(
-            zip(COLUMNS, (e, 1.0, 1e-3, 1.0, 80 + 20 / e, kl, 80 + kl, 82 + 20 / e, kl, 82 + kl), strict=True)
-        )
+        dict(zip(COLUMNS, (e, 1.0, 1e-3, 1.0, 80 + 20 / e, kl, 80 + kl, 82 + 20 / e, kl, 82 + kl), strict=True))
         for e in range(1, epochs + 1)
     ]
     plots.save_run_pictures(model, Splits(PICTURES, PICTURES, PICTURES), rows, tmp_path)

@@ -11,10 +11,7 @@ import pytest
 from vae.evaluation import results, tables
 from vae.ui.tabs import scoreboard
 
-ROWS: list[dict[str, Any]] = [
-    {"model": "mlp", "latents": 20, "nelbo": 100.5},
-    {"model": "<b>", "nelbo": None},
-]
+ROWS: list[dict[str, Any]] = [{"model": "mlp", "latents": 20, "nelbo": 100.5}, {"model": "<b>", "nelbo": None}]
 
 
 def test_without_an_evaluation_the_tables_are_empty(tmp_path: Path) -> None:
@@ -23,9 +20,7 @@ def test_without_an_evaluation_the_tables_are_empty(tmp_path: Path) -> None:
     for path in (tmp_path / "none.json", broken):
         found = results.evaluation(path)
         assert found == {"models": [], "paths": [], "published": [], "settings": {}}
-        assert "vae evaluate" in scoreboard.path_table(found) and "vae evaluate" in scoreboard.model_table(
-            found
-        )
+        assert "vae evaluate" in scoreboard.path_table(found) and "vae evaluate" in scoreboard.model_table(found)
 
 
 def test_the_shipped_evaluation_becomes_two_tables() -> None:

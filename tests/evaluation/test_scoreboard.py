@@ -34,9 +34,7 @@ def test_frechet_distance_of_known_gaussians() -> None:
     assert frechet_distance(noise, moved) == pytest.approx(4 + 1 + 4, rel=0.02)
     assert frechet_distance(noise, noise) == pytest.approx(0, abs=1e-6)
     turn, _ = torch.linalg.qr(torch.randn(3, 3))
-    assert frechet_distance(noise @ turn, moved @ turn) == pytest.approx(
-        frechet_distance(noise, moved), rel=1e-3
-    )
+    assert frechet_distance(noise @ turn, moved @ turn) == pytest.approx(frechet_distance(noise, moved), rel=1e-3)
 
 
 def test_frechet_distance_of_correlated_gaussians() -> None:

@@ -30,9 +30,7 @@ def test_everything_is_there_for_every_frame(small: VAE, pictures: data.Pictures
 
 def test_the_frames_are_those_of_the_morph(small: VAE, pictures: data.Pictures) -> None:
     source, target, labels = two(pictures)
-    assert torch.equal(
-        journey(small, source, target, 7, labels=labels).frames, morph(small, source, target, 7)
-    )
+    assert torch.equal(journey(small, source, target, 7, labels=labels).frames, morph(small, source, target, 7))
 
 
 def test_the_latents_are_where_the_frames_come_from(small: VAE, pictures: data.Pictures) -> None:

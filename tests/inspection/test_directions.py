@@ -55,9 +55,7 @@ def test_all_strips_pass_through_the_present_place(small: VAE) -> None:
     for strip in sheet:
         torch.testing.assert_close(strip[STEPS // 2], middle, atol=1e-5, rtol=1e-4)
     at[0] = float(values()[2])
-    torch.testing.assert_close(
-        contact_sheet(small, ways, z, at)[1][STEPS // 2], sheet[0][2], atol=1e-5, rtol=1e-4
-    )
+    torch.testing.assert_close(contact_sheet(small, ways, z, at)[1][STEPS // 2], sheet[0][2], atol=1e-5, rtol=1e-4)
     assert values()[0] == -REACH and values()[-1] == REACH
 
 
@@ -76,7 +74,5 @@ def test_the_flagships_strips_do_what_they_are_called() -> None:
         z = bank.typed.z[::100]
         low, high = ways.scores(z), ways.scores(z)
         low[:, k], high[:, k] = -1.5, 1.5
-        change = measure_style(model.decode(ways.moved(z, high))) - measure_style(
-            model.decode(ways.moved(z, low))
-        )
+        change = measure_style(model.decode(ways.moved(z, high))) - measure_style(model.decode(ways.moved(z, low)))
         assert (change[:, measure] > 0).float().mean() > 0.9

@@ -40,9 +40,7 @@ def test_a_model_without_a_map_has_none() -> None:
 def test_a_map_of_other_weights_is_refused_with_what_to_do(flat: VAE) -> None:
     other = copy.copy(flat)
     other.fingerprint = "0" * 64
-    with pytest.raises(
-        WeightsError, match=r"map\.safetensors was built from other weights.*python -m vae bank"
-    ):
+    with pytest.raises(WeightsError, match=r"map\.safetensors was built from other weights.*python -m vae bank"):
         latent_map.map_of(other)
 
 

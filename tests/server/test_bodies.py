@@ -47,10 +47,15 @@ def test_what_the_page_and_clients_send_passes(kept: str) -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [b'{"data":[' + b"[]," * 3_900_000 + b"[]]}", b"[" * 12_000_000, b'{"a":' * 6_000, b"1," * 6_000,
-     ("[" + "0," * 6_000 + "0]").encode("utf-16")],
+    [
+        b'{"data":[' + b"[]," * 3_900_000 + b"[]]}",
+        b"[" * 12_000_000,
+        b'{"a":' * 6_000,
+        b"1," * 6_000,
+        ("[" + "0," * 6_000 + "0]").encode("utf-16"),
+    ],
     ids=["lists", "depth", "objects", "numbers", "utf-16"],
-)  # fmt: skip
+)
 def test_too_many_values_are_not_even_read(body: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bodies.json, "loads", lambda _: pytest.fail("was read"))
     assert refused(body).status == 413
@@ -189,9 +194,9 @@ def test_a_proxy_may_add_a_line_of_its_own() -> None:
 
 def test_nobody_can_say_who_they_are() -> None:
     made_up = Headers({visitors.HEADER: "secret 9.9.9.9 x"})
-    assert visitors.visitor_in(
-        Headers(raw=[visitors.introduce(made_up, "8.8.8.8", False)]), "page"
-    ) == Visitor("8.8.8.8", "page")
+    assert visitors.visitor_in(Headers(raw=[visitors.introduce(made_up, "8.8.8.8", False)]), "page") == Visitor(
+        "8.8.8.8", "page"
+    )
 
 
 def test_a_call_by_mcp_keeps_its_visitor_through_the_second_request() -> None:

@@ -93,8 +93,7 @@ def test_the_host_is_told_its_name(at: Callable[[str], Address], elsewhere: Else
 
 
 @pytest.mark.parametrize(
-    "path",
-    ["/missing", "/to/http://10.0.0.1/", "/to/file:///etc/passwd", "/to//to//to//to//to//to//a", "/to/"],
+    "path", ["/missing", "/to/http://10.0.0.1/", "/to/file:///etc/passwd", "/to//to//to//to//to//to//a", "/to/"]
 )
 def test_what_cannot_be_fetched_is_said(path: str, at: Callable[[str], Address]) -> None:
     with pytest.raises(UnreadablePicture, match=NOT_FETCHED):
@@ -103,14 +102,7 @@ def test_what_cannot_be_fetched_is_said(path: str, at: Callable[[str], Address])
 
 @pytest.mark.parametrize(
     "address",
-    [
-        "http://",
-        "http://[::1",
-        "http://a..b/",
-        "http://" + "a" * 300,
-        "http://nobody.invalid/",
-        "http://x:99999/",
-    ],
+    ["http://", "http://[::1", "http://a..b/", "http://" + "a" * 300, "http://nobody.invalid/", "http://x:99999/"],
 )
 def test_an_address_that_is_none_is_said(address: str, elsewhere: Elsewhere) -> None:
     with pytest.raises(UnreadablePicture, match=NOT_FETCHED):
@@ -166,19 +158,44 @@ def test_the_address_that_was_looked_at_is_the_one_connected_to(
 
 @pytest.mark.parametrize(
     "address",
-    ["127.0.0.1", "10.0.0.1", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "100.127.255.254",
-     "0.0.0.0", "192.0.2.1", "198.18.0.1", "203.0.113.9", "224.0.0.1", "240.0.0.1", "255.255.255.255",
-     "::", "::1", "fe80::1", "fe80::1%eth0", "fec0::1", "fc00::1", "ff02::1", "2001:db8::1", "::10.0.0.1",
-     "::ffff:10.0.0.1", "::ffff:100.64.0.1", "2002:0a00:0001::1", "2002:6440:0001::1", "64:ff9b::10.0.0.1",
-     "64:ff9b:1::1", "2001:0:4136:e378:8000:63bf:f5ff:fffe"],
-)  # fmt: skip
+    [
+        "127.0.0.1",
+        "10.0.0.1",
+        "172.16.0.1",
+        "192.168.1.1",
+        "169.254.169.254",
+        "100.64.0.1",
+        "100.127.255.254",
+        "0.0.0.0",
+        "192.0.2.1",
+        "198.18.0.1",
+        "203.0.113.9",
+        "224.0.0.1",
+        "240.0.0.1",
+        "255.255.255.255",
+        "::",
+        "::1",
+        "fe80::1",
+        "fe80::1%eth0",
+        "fec0::1",
+        "fc00::1",
+        "ff02::1",
+        "2001:db8::1",
+        "::10.0.0.1",
+        "::ffff:10.0.0.1",
+        "::ffff:100.64.0.1",
+        "2002:0a00:0001::1",
+        "2002:6440:0001::1",
+        "64:ff9b::10.0.0.1",
+        "64:ff9b:1::1",
+        "2001:0:4136:e378:8000:63bf:f5ff:fffe",
+    ],
+)
 def test_addresses_that_are_not_everybodys(address: str) -> None:
     assert not is_public(address)
 
 
-@pytest.mark.parametrize(
-    "address", ["8.8.8.8", "2a00:1450:4001:82a::200e", "::ffff:8.8.8.8", "64:ff9b::8.8.8.8"]
-)
+@pytest.mark.parametrize("address", ["8.8.8.8", "2a00:1450:4001:82a::200e", "::ffff:8.8.8.8", "64:ff9b::8.8.8.8"])
 def test_addresses_that_are(address: str) -> None:
     assert is_public(address)
 

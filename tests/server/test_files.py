@@ -57,10 +57,7 @@ def test_what_is_old_goes_wherever_it_lies(folder: Path) -> None:
     paths = [written(folder / name) for name in ("tmpabc", "a/upload.png", "b/data", "b/more")]
     (folder / "c").mkdir()
     (folder / "link").symlink_to("/nowhere")
-    assert files.sweep(folder, 600) == (
-        0,
-        sum(path.lstat().st_size for path in folder.rglob("*") if not path.is_dir()),
-    )
+    assert files.sweep(folder, 600) == (0, sum(path.lstat().st_size for path in folder.rglob("*") if not path.is_dir()))
     assert all(path.exists() for path in paths)
     assert files.sweep(folder, 600, now=later) == (5, 0)
     assert list(folder.iterdir()) == []  # empty folders go as well, when nothing can be on its way into them
@@ -116,9 +113,7 @@ def test_sweeping_outlives_what_goes_wrong(
 
 
 @pytest.mark.usefixtures("hasty")
-def test_a_sweeper_that_does_not_get_through_is_not_well(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_sweeper_that_does_not_get_through_is_not_well(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     failed: list[Any] = []
     monkeypatch.setattr(files.log, "exception", failed.append)
     monkeypatch.setattr(files, "sweep", lambda *_: 1 / 0)
@@ -167,8 +162,12 @@ def test_a_process_has_a_folder_of_its_own_and_takes_it_away(tmp_path: Path) -> 
     )
     base = tmp_path / "not there yet"
     made = subprocess.run(
-        [sys.executable, "-c", program], env={**os.environ, "GRADIO_TEMP_DIR": str(base)},
-        cwd=Path(__file__).parents[2], capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        [sys.executable, "-c", program],
+        env={**os.environ, "GRADIO_TEMP_DIR": str(base)},
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert Path(made.stdout.strip()).parent == base.resolve()
     assert list(base.iterdir()) == []

@@ -79,12 +79,7 @@ class Server:
         self.demo = build_demo()
         port = free_port()
         launch.launch(
-            self.demo,
-            host="127.0.0.1",
-            port=port,
-            ready=lambda: self.ready,
-            prevent_thread_lock=True,
-            quiet=True,
+            self.demo, host="127.0.0.1", port=port, ready=lambda: self.ready, prevent_thread_lock=True, quiet=True
         )
         self.url = f"http://127.0.0.1:{port}"
         self.http = httpx.Client(base_url=self.url, timeout=120)
@@ -269,9 +264,7 @@ def test_plain_ranges_are_answered(server: Server, uploaded: str) -> None:
     assert server.http.get(uploaded, headers={"range": "bytes=256-300"}).status_code == 416
 
 
-@pytest.mark.parametrize(
-    "wanted", ["bytes=0-0-0", "bytes=0-1,2-3", b"bytes=\xb2-\xb2", "bytes=-", "lines=1-2"]
-)
+@pytest.mark.parametrize("wanted", ["bytes=0-0-0", "bytes=0-1,2-3", b"bytes=\xb2-\xb2", "bytes=-", "lines=1-2"])
 def test_malformed_range_is_dropped(server: Server, uploaded: str, wanted: str | bytes) -> None:
     answer = server.http.get(uploaded, headers=[("range", wanted)])  # type: ignore[list-item]
     assert (answer.status_code, answer.content) == (200, bytes(range(256)))
@@ -287,10 +280,7 @@ def test_forged_host_reaches_no_link(server: Server, path: str, name: str) -> No
 def test_other_sites_get_no_credentials(server: Server) -> None:
     elsewhere = {"origin": "https://evil.example", "host": "192.0.2.1:7860"}
     preflight = {**elsewhere, "access-control-request-method": "POST"}
-    for answer in (
-        server.http.get("/config", headers=elsewhere),
-        server.http.options("/config", headers=preflight),
-    ):
+    for answer in (server.http.get("/config", headers=elsewhere), server.http.options("/config", headers=preflight)):
         assert answer.status_code == 200
         assert "access-control-allow-credentials" not in answer.headers
     at_home = server.http.get("/config", headers={"origin": "https://evil.example"})
@@ -424,9 +414,7 @@ def test_nothing_of_a_call_stays_after_its_answer(server: Server) -> None:
         values = ((each, list(each.values()) if isinstance(each, dict) else each) for each in held)
         return [type(each) for each, inner in values if any(type(v) is str and len(v) > 10**6 for v in inner)]
 
-    functions = {
-        found["api_name"]: found["id"] for found in server.http.get("/config").json()["dependencies"]
-    }
+    functions = {found["api_name"]: found["id"] for found in server.http.get("/config").json()["dependencies"]}
     assert holders() == []
     large = b'"' + b"1" * 10**6 + b'0"'
     for name in ("echo", "double"):  # what doubles takes no text
@@ -443,12 +431,7 @@ def test_nothing_of_a_call_stays_after_its_answer(server: Server) -> None:
 def test_what_brings_no_file_takes_no_room(server: Server) -> None:
     sweeper = server.demo.app.middleware_stack._sweeper
     before = sweeper.bytes
-    for method, path in (
-        ("GET", "upload"),
-        ("GET", "mcp/schema"),
-        ("DELETE", "mcp/"),
-        ("POST", "upload"),
-    ) * 30:
+    for method, path in (("GET", "upload"), ("GET", "mcp/schema"), ("DELETE", "mcp/"), ("POST", "upload")) * 30:
         server.http.request(method, f"{API}/{path}")
     assert server.http.post(f"{API}/upload", files={"files": ("a.png", b"x")}).status_code == 200
     until(lambda: sweeper.bytes <= before + 10_000)

@@ -60,9 +60,7 @@ def refusal(**options: Any) -> str:
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="peaks of memory are Linux's to tell")
 def test_no_file_takes_more_than_150_megabytes() -> None:
     root = Path(video.__file__).parents[1]
-    done = subprocess.run(
-        [sys.executable, "-c", MEASURE], cwd=root, capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", MEASURE], cwd=root, capture_output=True, text=True, check=True)
     grown = json.loads(done.stdout)
     assert len(grown) == len(video.FORMATS) + 2
     assert max(megabytes for *_, megabytes in grown) <= 150, grown

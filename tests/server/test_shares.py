@@ -72,9 +72,7 @@ def numbers(steps: int = 12, size: int = 64, source: str = "3") -> list[Any]:
 def test_a_list_that_names_one_upload_200_times(page: Page) -> None:
     (path,) = page.http.post(f"{API}/upload", files={"files": ("a.png", bytes(9_900_000))}).json()
     named, before = {"path": path, **META}, page.memory
-    assert "At most 8 pictures can be sent at once." in page.call(
-        "morph_images", [[named] * 200, None, *OPTIONS]
-    )
+    assert "At most 8 pictures can be sent at once." in page.call("morph_images", [[named] * 200, None, *OPTIONS])
     assert "there are 5 pictures" in page.call("morph_images", [[named] * 5, None, *OPTIONS])
     assert "This is not a picture I can open" in page.call("morph_images", [[named] * 4, None, *OPTIONS])
     assert page.memory - before < 100 * MB

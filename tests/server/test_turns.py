@@ -178,9 +178,7 @@ def test_work_runs_in_its_turn_and_its_errors_come_out() -> None:
     async def play() -> None:
         turns = Turns(slots=2)
         who = visitor(session="a")
-        assert await asyncio.gather(*(turns.run(who, Work(1, lambda k=k: k)) for k in range(6))) == list(
-            range(6)
-        )
+        assert await asyncio.gather(*(turns.run(who, Work(1, lambda k=k: k)) for k in range(6))) == list(range(6))
         with pytest.raises(ZeroDivisionError):
             await turns.run(who, Work(1, lambda: 1 / 0))
         assert await turns.run(who, Work(1, lambda: "still")) == "still"

@@ -9,13 +9,7 @@ import torch.nn.functional as F
 
 from vae.classifier import Classifier, ClassifierConfig, load_classifier
 from vae.training import data
-from vae.training.classifiers import (
-    ClassifierTraining,
-    calibration,
-    fit_classifier,
-    logits_of,
-    scribbles,
-)
+from vae.training.classifiers import ClassifierTraining, calibration, fit_classifier, logits_of, scribbles
 
 PICTURES = made_up.digits(240)
 SPLITS = data.Splits(PICTURES[:200], PICTURES[200:], PICTURES[200:])

@@ -150,9 +150,7 @@ def test_redrawn_pictures_are_other_hands_as_crisp_and_in_the_same_place() -> No
 
 def test_jitter_is_mild_and_as_strong_as_it_is_told() -> None:
     x = data.as_floats(made_up.digits(50).images)
-    change = [
-        (data.jitter(x, 1.0, generator(), strength) - x).square().mean().item() for strength in (0, 0.5, 1, 2)
-    ]
+    change = [(data.jitter(x, 1.0, generator(), strength) - x).square().mean().item() for strength in (0, 0.5, 1, 2)]
     assert change[0] < 1e-8
     assert change == sorted(change)
     assert change[2] < 0.5 * (x.roll(1, 0) - x).square().mean().item()  # nearer than to another digit

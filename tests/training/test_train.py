@@ -18,9 +18,15 @@ from vae.training import loop
 ROOT = Path(__file__).resolve().parents[2]
 QUICK = ("--epochs", "3", "--batch-size", "30", "--device", "cpu", "--threads", "1", "--latent-dim", "3")
 LEFT = {
-    "model.safetensors", "metrics.csv", "checkpoint.pt", "report.json", "curves.png", "samples.png",
-    "reconstructions_training.png", "reconstructions_validation.png",
-}  # fmt: skip
+    "model.safetensors",
+    "metrics.csv",
+    "checkpoint.pt",
+    "report.json",
+    "curves.png",
+    "samples.png",
+    "reconstructions_training.png",
+    "reconstructions_validation.png",
+}
 KILLED = """
 import os, signal, sys
 from vae.training import loop
@@ -148,8 +154,7 @@ def test_a_run_is_not_begun_over_another(run: Path, data_dir: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("more", "error"),
-    [(["--data", "nowhere"], "mnist is not in nowhere"), (["--resume"], "nothing to resume")],
+    ("more", "error"), [(["--data", "nowhere"], "mnist is not in nowhere"), (["--resume"], "nothing to resume")]
 )
 def test_what_is_missing_is_said(more: list[str], error: str, data_dir: Path, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=error):

@@ -46,9 +46,14 @@ def test_ten_digits_in_the_hand_of_a_drawing(client: Client, tmp_path: Path) -> 
 
 @pytest.mark.parametrize(
     ("wrong", "sentence"),
-    [({"digit": 10}, "from 0 to 9"), ({"digit": 1.5}, "from 0 to 9"), ({"count": 0}, "1 to 100"),
-     ({"count": 1000}, "1 to 100"), ({"seed": -1}, "seed")],
-)  # fmt: skip
+    [
+        ({"digit": 10}, "from 0 to 9"),
+        ({"digit": 1.5}, "from 0 to 9"),
+        ({"count": 0}, "1 to 100"),
+        ({"count": 1000}, "1 to 100"),
+        ({"seed": -1}, "seed"),
+    ],
+)
 def test_what_is_wrong_is_said_in_a_sentence(client: Client, wrong: dict[str, Any], sentence: str) -> None:
     with pytest.raises(gradio_client.exceptions.AppError, match=sentence) as error:
         client.predict(**({"digit": 3, "count": 2, "seed": 0} | wrong), api_name="/sample")

@@ -110,15 +110,19 @@ def test_a_number_may_be_typed_beside_a_picture(client: Client, drawings: Drawin
     made = [
         client.predict(one, number=" 41 ", steps=3, size=64, format="zip", api_name="/morph_drawings"),
         client.predict(target=[one, seven], number="41", steps=3, size=64, api_name="/morph_images"),
-        client.predict(one, None, number="41", hand="test", seed=3, steps=3, size=64, format="zip",
-                       api_name="/morph_drawings"),
-    ]  # fmt: skip
+        client.predict(
+            one, None, number="41", hand="test", seed=3, steps=3, size=64, format="zip", api_name="/morph_drawings"
+        ),
+    ]
     assert [read["source"]["number"] + read["target"]["number"] for _, read in made] == ["141", "4117", "141"]
     assert Path(made[0][0]).read_bytes() != Path(made[2][0]).read_bytes()
     for wrong, sentence in (
-        ({}, "Send two"), ({"number": "4", "target": one}, "Send two"), ({"number": "4x"}, "four digits"),
-        ({"number": "4", "hand": "left"}, "handwriting"), ({"number": "4", "seed": -1}, "seed"),
-    ):  # fmt: skip
+        ({}, "Send two"),
+        ({"number": "4", "target": one}, "Send two"),
+        ({"number": "4x"}, "four digits"),
+        ({"number": "4", "hand": "left"}, "handwriting"),
+        ({"number": "4", "seed": -1}, "seed"),
+    ):
         with pytest.raises(gradio_client.exceptions.AppError, match=sentence):
             client.predict(**({"source": one, "target": None} | wrong), api_name="/morph_drawings")
 
@@ -144,9 +148,7 @@ def test_a_wrong_sequence_is_said(client: Client, numbers: str, more: dict[str, 
         client.predict(numbers, **more, api_name="/morph_sequence")
 
 
-def test_a_blank_or_missing_drawing_is_said(
-    client: Client, tmp_path: Path, drawings: tuple[Path, Path]
-) -> None:
+def test_a_blank_or_missing_drawing_is_said(client: Client, tmp_path: Path, drawings: tuple[Path, Path]) -> None:
     blank = tmp_path / "blank.png"
     Image.new("L", (100, 100), 255).save(blank)
     for source in (handle_file(blank), None):
@@ -154,9 +156,7 @@ def test_a_blank_or_missing_drawing_is_said(
             client.predict(source, handle_file(drawings[0]), api_name="/morph_drawings")
 
 
-def test_a_file_that_is_no_picture_is_said(
-    client: Client, tmp_path: Path, drawings: tuple[Path, Path]
-) -> None:
+def test_a_file_that_is_no_picture_is_said(client: Client, tmp_path: Path, drawings: tuple[Path, Path]) -> None:
     text = tmp_path / "picture.png"
     text.write_bytes(b"not a picture" * 50)
     with pytest.raises(gradio_client.exceptions.AppError, match="not a picture"):
@@ -206,9 +206,14 @@ def test_only_what_is_meant_as_an_endpoint_is_one(client: Client) -> None:
     described = client.view_api(return_format="dict", print_info=False)
     assert isinstance(described, dict)
     assert set(described["named_endpoints"]) == {
-        "/morph_numbers", "/morph_drawings", "/morph_images", "/morph_sequence", "/compare", "/sample",
+        "/morph_numbers",
+        "/morph_drawings",
+        "/morph_images",
+        "/morph_sequence",
+        "/compare",
+        "/sample",
         "/ten_digits",
-    }  # fmt: skip
+    }
     assert not described["unnamed_endpoints"]
 
 

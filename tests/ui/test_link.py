@@ -50,15 +50,12 @@ def serve(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[..., tuple[st
 
 def test_a_password_is_asked_for_and_opens(serve: Callable[..., tuple[str, str]]) -> None:
     url, _ = serve(auth="ada:enigma", quiet=True)
-    for path in (
-        "/",
-        "/config",
-        "/gradio_api/info",
-        "/gradio_api/call/double",
-        "/gradio_api/file=/etc/hosts",
-    ):
-        for headers in ({}, {"authorization": "Basic " + base64.b64encode(b"ada:guess").decode()},
-                        {"authorization": "Bearer ada:enigma"}):  # fmt: skip
+    for path in ("/", "/config", "/gradio_api/info", "/gradio_api/call/double", "/gradio_api/file=/etc/hosts"):
+        for headers in (
+            {},
+            {"authorization": "Basic " + base64.b64encode(b"ada:guess").decode()},
+            {"authorization": "Bearer ada:enigma"},
+        ):
             answer = httpx.get(url + path, headers=headers, timeout=60)
             assert answer.status_code == 401 and answer.headers["www-authenticate"].startswith("Basic ")
             assert answer.json()["detail"] == "This page asks for a user name and a password."

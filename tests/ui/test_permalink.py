@@ -58,13 +58,24 @@ def packed(head: object, drawn: bytes = b"") -> str:
 @pytest.mark.parametrize(
     "damaged",
     [
-        "", "x", "é" * 9, None, 7, "A" * 20_000,
-        packed({"v": 2, "n": ["1", "2"]}), packed({"v": 1, "n": ["1"]}), packed({"v": 1}), packed([]),
-        packed({"v": 1, "n": ["1", "2"], "formats": ["avi"]}), packed({"v": 1, "n": [1, "2"]}),
-        packed({"v": 1, "n": [9, "2"]}, bytes(9 * 392)), packed({"v": 1, "n": ["1", "2"]}, b"more"),
-        packed({"v": 1, "n": ["1", "2"]}, bytes(10_000_000)), packed("[" * 5000),
+        "",
+        "x",
+        "é" * 9,
+        None,
+        7,
+        "A" * 20_000,
+        packed({"v": 2, "n": ["1", "2"]}),
+        packed({"v": 1, "n": ["1"]}),
+        packed({"v": 1}),
+        packed([]),
+        packed({"v": 1, "n": ["1", "2"], "formats": ["avi"]}),
+        packed({"v": 1, "n": [1, "2"]}),
+        packed({"v": 1, "n": [9, "2"]}, bytes(9 * 392)),
+        packed({"v": 1, "n": ["1", "2"]}, b"more"),
+        packed({"v": 1, "n": ["1", "2"]}, bytes(10_000_000)),
+        packed("[" * 5000),
     ],
-)  # fmt: skip
+)
 def test_a_damaged_recipe_is_said(damaged: object) -> None:
     with pytest.raises(BadRequest, match="link"):
         permalink.unpack(damaged)

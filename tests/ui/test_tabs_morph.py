@@ -39,10 +39,25 @@ def test_digits_of_a_link_stay_as_they_are() -> None:
 
 @pytest.mark.parametrize(
     "sent",
-    [[], ["x"], [None], [3], ["AAAA"], ["é"], [base64.b64encode(bytes(784)).decode()] * 5, [["a"]],
-     {"number": ""}, {"number": None}, {"number": "4x"}, {"digits": "4"}, {}, "4", PNG + "é"],
+    [
+        [],
+        ["x"],
+        [None],
+        [3],
+        ["AAAA"],
+        ["é"],
+        [base64.b64encode(bytes(784)).decode()] * 5,
+        [["a"]],
+        {"number": ""},
+        {"number": None},
+        {"number": "4x"},
+        {"digits": "4"},
+        {},
+        "4",
+        PNG + "é",
+    ],
     ids=repr,
-)  # fmt: skip
+)
 def test_what_is_no_number_is_said(sent: Any) -> None:
     with pytest.raises(BadRequest, match=r"\.$"):
         asked(PNG, sent)

@@ -30,16 +30,7 @@ from vae.bank import bank_of
 from vae.classifier import Classifier, load_classifier
 from vae.errors import WeightsError
 from vae.evaluation import tables
-from vae.evaluation.scoreboard import (
-    Method,
-    Pairs,
-    Reals,
-    Row,
-    choose_pairs,
-    frechet_distance,
-    judged,
-    scoreboard,
-)
+from vae.evaluation.scoreboard import Method, Pairs, Reals, Row, choose_pairs, frechet_distance, judged, scoreboard
 from vae.model import PRESETS, VAE, reconstruction_nats, sample_posterior
 from vae.morphing import PathName, Speed, drawn, morph
 from vae.training import data
@@ -65,9 +56,7 @@ class Extent:
 
 
 WHOLE = Extent()
-QUICK = Extent(
-    images=2_000, binarised=60, importance=200, samples=1_000, reals=5_000, pairs=60, seeds=1, drawn=40
-)
+QUICK = Extent(images=2_000, binarised=60, importance=200, samples=1_000, reals=5_000, pairs=60, seeds=1, drawn=40)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -78,10 +67,15 @@ def run(args: argparse.Namespace) -> None:
 
 
 def evaluate(
-    models: Sequence[str], data_root: str | os.PathLike[str] | None = None, quick: bool = False,
-    out: Path | None = None, *, split: str = "test", extent: Extent | None = None,
+    models: Sequence[str],
+    data_root: str | os.PathLike[str] | None = None,
+    quick: bool = False,
+    out: Path | None = None,
+    *,
+    split: str = "test",
+    extent: Extent | None = None,
     judge: Classifier | None = None,
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     """Both tables (and what they were made of), also written to `out` as JSON and Markdown.
 
     `models`: presets, weights files or runs. Raises WeightsError for a model that is missing, and
@@ -93,8 +87,9 @@ def evaluate(
     judge = judge or load_classifier("judge")
     splits = data.load_splits(root=data_root)
     reals = Reals.of(judge, data.as_floats(splits.train.images[: extent.reals]))
-    rows = [model_figures(name, model, splits.test[: extent.images], judge, reals, extent)
-            for name, model in loaded.items()]  # fmt: skip
+    rows = [
+        model_figures(name, model, splits.test[: extent.images], judge, reals, extent) for name, model in loaded.items()
+    ]
     add_times(rows, loaded)
     digits = splits.test if split == "test" else splits.validation
     pairs = [choose_pairs(digits, extent.pairs, seed) for seed in range(extent.seeds)]
@@ -107,15 +102,16 @@ def evaluate(
         "models": rows,
         "published": tables.PUBLISHED,
         "paths": paths,
-        "drawings": (
-            scoreboard(flagship, [drawn_by_people], judge, reals) if drawn_by_people and flagship else None
-        ),
+        "drawings": (scoreboard(flagship, [drawn_by_people], judge, reals) if drawn_by_people and flagship else None),
         "settings": {
-            **vars(extent), "split": split, "noise": NOISE, "threads": torch.get_num_threads(),
+            **vars(extent),
+            "split": split,
+            "noise": NOISE,
+            "threads": torch.get_num_threads(),
             "frechet_of_test_digits": frechet_distance(seen, reals.features),
             "seconds": round(time.monotonic() - started),
         },
-    }  # fmt: skip
+    }
     if out:
         tables.write(found, out)
     return found
@@ -140,9 +136,7 @@ def methods_of(models: dict[str, VAE], frames: int = 60) -> dict[str, Method]:
 
 
 @torch.inference_mode()
-def model_figures(
-    name: str, model: VAE, test: data.Pictures, judge: Classifier, reals: Reals, extent: Extent
-) -> Row:
+def model_figures(name: str, model: VAE, test: data.Pictures, judge: Classifier, reals: Reals, extent: Extent) -> Row:
     """One row of the model table; None where a figure means nothing (the ELBO of a plain autoencoder).
 
     The times of decoding are added by `add_times`.
@@ -171,9 +165,7 @@ def model_figures(
         "mflop": decode_mflop(model),
     }
     if config.variational:
-        binary = model.prepare(
-            data.binarise(data.as_floats(test.images[: extent.binarised]), 1.0, _seeded(0))
-        )
+        binary = model.prepare(data.binarise(data.as_floats(test.images[: extent.binarised]), 1.0, _seeded(0)))
         elbo, iw = importance_weighted(
             model, binary, y[: extent.binarised] if y is not None else None, k=extent.importance
         )

@@ -22,8 +22,7 @@ from vae.model import VAE
 if TYPE_CHECKING:
     from vae.training.data import Pictures, Splits
 
-COLOURS = ("#4269d0", "#efb118", "#ff725c", "#6cc5b0", "#3ca951",
-           "#ff8ab7", "#a463f2", "#97bbf5", "#9c6b4e", "#7f8794")  # fmt: skip
+COLOURS = ("#4269d0", "#efb118", "#ff725c", "#6cc5b0", "#3ca951", "#ff8ab7", "#a463f2", "#97bbf5", "#9c6b4e", "#7f8794")
 TRAIN, VALIDATION, FAINT = "#9aa3ad", "#1f5fbf", "#e6e8eb"
 
 
@@ -89,8 +88,7 @@ def sheet(x: Tensor, columns: int, below: Tensor | None = None) -> np.ndarray:
     `below`: as many more, each row of them under its row (reconstructions under originals).
     """
     parts = [
-        render.grid(x[:, c], columns, None if below is None else below[:, c], style="pixels")
-        for c in range(x.shape[1])
+        render.grid(x[:, c], columns, None if below is None else below[:, c], style="pixels") for c in range(x.shape[1])
     ]
     return parts[0] if len(parts) == 1 else 255 - np.stack(parts, axis=-1)  # colours are light, not ink
 
@@ -157,14 +155,16 @@ def plot_scatter(scatter: Scatter, title: str) -> Any:
         own = scatter.points[scatter.labels == digit]
         colour = COLOURS[digit % len(COLOURS)]
         axes.scatter(*own.T.tolist(), s=4, color=colour, alpha=0.55, linewidths=0)
-        outlined = {
-            "boxstyle": "circle,pad=0.25",
-            "facecolor": "white",
-            "edgecolor": colour,
-            "linewidth": 1.5,
-        }
-        axes.text(*own.median(0).values.tolist(), str(digit), ha="center", va="center", fontsize=11,
-                  fontweight="bold", bbox=outlined)  # fmt: skip
+        outlined = {"boxstyle": "circle,pad=0.25", "facecolor": "white", "edgecolor": colour, "linewidth": 1.5}
+        axes.text(
+            *own.median(0).values.tolist(),
+            str(digit),
+            ha="center",
+            va="center",
+            fontsize=11,
+            fontweight="bold",
+            bbox=outlined,
+        )
     axes.set_aspect("equal")
     whole = scatter.share > 0.999
     axes.set_xlabel("first latent dimension" if whole else "first principal component")
@@ -188,5 +188,3 @@ def _tidy(axes: Any) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color("#b8bec5")
     axes.tick_params(color="#b8bec5", labelsize=9)
-
-

@@ -127,9 +127,13 @@ class Reals:
 
 
 def scoreboard(
-    methods: Mapping[str, Method], pairs: Sequence[Pairs], judge: Classifier, reals: Tensor | Reals, *,
+    methods: Mapping[str, Method],
+    pairs: Sequence[Pairs],
+    judge: Classifier,
+    reals: Tensor | Reals,
+    *,
     quiet: bool = False,
-) -> list[Row]:  # fmt: skip
+) -> list[Row]:
     """One row a method, the two references first; each figure is the mean over the sets of pairs.
 
     `pairs`: one set a seed. `reals`: pictures `(N, 1, 28, 28)` that are not among the pairs.
@@ -221,9 +225,12 @@ def _shape(frames: Tensor, source: Tensor, target: Tensor) -> list[float]:
     expected = (source.sum() + target.sum()) / 2
     endpoint = ((frames[0] - source).square().mean() + (frames[-1] - target).square().mean()) / 2
     return [
-        float(centre.sum() / len(centre) / expected.clamp_min(1e-9)), float(steps.sum()),
-        float(steps.std(correction=0) / mean), float(steps.max() / mean), float(endpoint),
-    ]  # fmt: skip
+        float(centre.sum() / len(centre) / expected.clamp_min(1e-9)),
+        float(steps.sum()),
+        float(steps.std(correction=0) / mean),
+        float(steps.max() / mean),
+        float(endpoint),
+    ]
 
 
 def _mean(name: str, each: list[dict[str, float]]) -> Row:

@@ -57,17 +57,33 @@ PUBLISHED_COLUMNS = (
 )
 VAMP = "Tomczak & Welling 2018, https://arxiv.org/abs/1705.07120"
 PUBLISHED = [
-    {"model": "VAE, 1 layer, d = 50", "iw": 86.76, "nets": "dense",
-     "source": "Burda et al. 2016, https://arxiv.org/abs/1509.00519"},
-    {"model": "IWAE-50, 1 layer, d = 50", "iw": 84.78, "nets": "dense",
-     "source": "Burda et al. 2016, https://arxiv.org/abs/1509.00519"},
+    {
+        "model": "VAE, 1 layer, d = 50",
+        "iw": 86.76,
+        "nets": "dense",
+        "source": "Burda et al. 2016, https://arxiv.org/abs/1509.00519",
+    },
+    {
+        "model": "IWAE-50, 1 layer, d = 50",
+        "iw": 84.78,
+        "nets": "dense",
+        "source": "Burda et al. 2016, https://arxiv.org/abs/1509.00519",
+    },
     {"model": "VampPrior, d = 40", "iw": 82.43, "nets": "dense", "source": VAMP},
     {"model": "HVAE + VampPrior", "iw": 81.24, "nets": "hierarchical, dense", "source": VAMP},
-    {"model": "LVAE", "iw": 78.30, "nets": "hierarchical",
-     "source": "model of Sønderby et al. 2016, https://arxiv.org/abs/1602.02282; as later quoted"},
-    {"model": "NVAE", "iw": 78.01, "nets": "hierarchical, convolutional",
-     "source": "Vahdat & Kautz 2020, https://arxiv.org/abs/2007.03898"},
-]  # fmt: skip
+    {
+        "model": "LVAE",
+        "iw": 78.30,
+        "nets": "hierarchical",
+        "source": "model of Sønderby et al. 2016, https://arxiv.org/abs/1602.02282; as later quoted",
+    },
+    {
+        "model": "NVAE",
+        "iw": 78.01,
+        "nets": "hierarchical, convolutional",
+        "source": "Vahdat & Kautz 2020, https://arxiv.org/abs/2007.03898",
+    },
+]
 
 NOTES = {
     "cvae": "`cvae` is told the class: its figures are of p(x | y), and bound -log p(x) only after "
@@ -106,25 +122,25 @@ def markdown(tables: dict[str, Any]) -> str:
     ]
     notes += [note for name, note in NOTES.items() if name in names]
     notes += [refined_note(row) for row in tables["models"] if "unrefined_nelbo" in row]
-    return "\n\n".join([
-        "# Models",
-        table(tables["models"], MODEL_COLUMNS),
-        "\n".join(f"- {note}" for note in notes),
-        "Published, on dynamically binarised MNIST (whole test set):",
-        table(tables["published"], PUBLISHED_COLUMNS),
-        "# Paths",
-        f"{made['seeds']} x {made['pairs']} pairs of {made['split']} digits of different classes, 60 frames; "
-        f"the middle half against {made['reals']:,} training digits, in the judge's features; ± is the "
-        "precision's, half of highest less lowest over the seeds.",
-        table(tables["paths"], PATH_COLUMNS),
-        *drawn_part(tables),
-    ])  # fmt: skip
+    return "\n\n".join(
+        [
+            "# Models",
+            table(tables["models"], MODEL_COLUMNS),
+            "\n".join(f"- {note}" for note in notes),
+            "Published, on dynamically binarised MNIST (whole test set):",
+            table(tables["published"], PUBLISHED_COLUMNS),
+            "# Paths",
+            f"{made['seeds']} x {made['pairs']} pairs of {made['split']} digits of different classes, 60 frames; "
+            f"the middle half against {made['reals']:,} training digits, in the judge's features; ± is the "
+            "precision's, half of highest less lowest over the seeds.",
+            table(tables["paths"], PATH_COLUMNS),
+            *drawn_part(tables),
+        ]
+    )
 
 
 def refined_note(row: dict[str, Any]) -> str:
-    nelbo, reconstruction, kl, mse = (
-        row[f"unrefined_{figure}"] for figure in ("nelbo", "reconstruction", "kl", "mse")
-    )
+    nelbo, reconstruction, kl, mse = (row[f"unrefined_{figure}"] for figure in ("nelbo", "reconstruction", "kl", "mse"))
     return (
         f"`{row['model']}` has a semi-amortised posterior: its encoder's mean is refined by a few gradient "
         f"steps, in all its figures here. The encoder alone: {nelbo:.2f} = "

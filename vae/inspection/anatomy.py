@@ -53,9 +53,8 @@ class Anatomy:
 
 
 def take_apart(
-    model: VAE, source: Tensor, target: Tensor, labels: Sequence[int], path: PathName = "auto",
-    steps: int = 48,
-) -> Anatomy:  # fmt: skip
+    model: VAE, source: Tensor, target: Tensor, labels: Sequence[int], path: PathName = "auto", steps: int = 48
+) -> Anatomy:
     """How the digit `source` `(1, 1, 28, 28)` of class `labels[0]` turns into `target`, of `labels[1]`."""
     way = journey(model, source, target, steps, path, labels)
     bank = bank_of(model)

@@ -93,9 +93,14 @@ def line_up(source: Reading, target: Reading, steps: int = STEPS) -> list[Panel]
         elif entry.preset in models:
             speed: Speed = "raw" if entry.classic else "constant"
             frames = morph_sequence(
-                models[entry.preset], stacks, steps, entry.path, speed, not entry.classic,
+                models[entry.preset],
+                stacks,
+                steps,
+                entry.path,
+                speed,
+                not entry.classic,
                 labels=[classes_of(source), classes_of(target)],
-            )  # fmt: skip
+            )
             panels.append(Panel(entry, frames))
     return panels
 

@@ -46,8 +46,7 @@ def directions(codes: Codes, count: int = COUNT) -> Directions:
     classes = codes.labels.unique()
     place = torch.searchsorted(classes, codes.labels)
     means, usual = (
-        torch.stack([values[codes.labels == digit].mean(0) for digit in classes])
-        for values in (codes.z, codes.style)
+        torch.stack([values[codes.labels == digit].mean(0) for digit in classes]) for values in (codes.z, codes.style)
     )
     own, style = codes.z - means[place], codes.style - usual[place]
     names, axes = [], codes.z.new_zeros(0, codes.z.shape[1])

@@ -45,9 +45,7 @@ def build_map(model: VAE, pictures: Pictures, path: Path) -> int:
     flat(model)
     points = encode_all(model, pictures)
     metadata = {"weights": model.fingerprint, "preset": model.config.preset}
-    weights.write_tensors(
-        path, {"points": points.half(), "labels": pictures.labels.to(torch.uint8)}, metadata
-    )
+    weights.write_tensors(path, {"points": points.half(), "labels": pictures.labels.to(torch.uint8)}, metadata)
     return path.stat().st_size
 
 

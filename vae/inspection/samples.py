@@ -81,9 +81,8 @@ def samples(model: VAE, count: int, seed: int = 0, temperature: float = 1.0) -> 
 
 @torch.inference_mode()
 def samples_of(
-    model: VAE, digit: int, count: int, seed: int = 0, temperature: float = 1.0,
-    reader: Classifier | None = None,
-) -> Tensor:  # fmt: skip
+    model: VAE, digit: int, count: int, seed: int = 0, temperature: float = 1.0, reader: Classifier | None = None
+) -> Tensor:
     """Samples of a wanted digit, `(count, C, S, S)`.
 
     A conditional model is given the class. Of the others, the samples are kept that the reader takes
@@ -109,9 +108,15 @@ def samples_of(
 
 @torch.inference_mode()
 def class_samples(
-    model: VAE, digit: int, count: int, codes: Tensor, labels: Tensor, seed: int = 0,
-    temperature: float = 0.8, reader: Classifier | None = None,
-) -> Tensor:  # fmt: skip
+    model: VAE,
+    digit: int,
+    count: int,
+    codes: Tensor,
+    labels: Tensor,
+    seed: int = 0,
+    temperature: float = 0.8,
+    reader: Classifier | None = None,
+) -> Tensor:
     """New handwriting of a wanted digit, `(count, C, S, S)`, of a model that does not know classes.
 
     Drawn from a Gaussian fitted to the class's `codes` `(N, D)` with `labels` `(N,)`, its deviations times

@@ -28,16 +28,13 @@ def choose(labels: Tensor, count: int) -> Tensor:
 def legible(model: VAE, reader: Classifier, x: Tensor, labels: Tensor) -> Tensor:
     """Which digits `(N, 1, 28, 28)` the reader still takes for what they are once the model has drawn
     them again: `(N,)` bool. A path through the others would pass what nobody can read."""
-    certainty = torch.cat(
-        [probabilities(reader, model.decode(model.encode(part)[0])) for part in x.split(500)]
-    )
+    certainty = torch.cat([probabilities(reader, model.decode(model.encode(part)[0])) for part in x.split(500)])
     return certainty.gather(1, labels[:, None])[:, 0] > LEGIBLE
 
 
 def build_bank(
-    model: VAE, reader: Classifier, train: Tensor, train_labels: Tensor, test: Tensor, test_labels: Tensor,
-    path: Path,
-) -> None:  # fmt: skip
+    model: VAE, reader: Classifier, train: Tensor, train_labels: Tensor, test: Tensor, test_labels: Tensor, path: Path
+) -> None:
     """Encode digits `(N, 1, 28, 28)` and write the bank of a model that was loaded from its weights."""
     tensors: dict[str, Tensor] = {}
     for name, x, labels in (("graph", train, train_labels), ("typed", test, test_labels)):

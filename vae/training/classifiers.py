@@ -60,9 +60,15 @@ def scribbles(x: Tensor, count: int, generator: Generator) -> Tensor:
 
 
 def fit_classifier(
-    model: Classifier, splits: data.Splits, config: ClassifierTraining, out: Path, *,
-    device: str = "auto", resume: bool = False, quiet: bool = False,
-) -> list[dict[str, float]]:  # fmt: skip
+    model: Classifier,
+    splits: data.Splits,
+    config: ClassifierTraining,
+    out: Path,
+    *,
+    device: str = "auto",
+    resume: bool = False,
+    quiet: bool = False,
+) -> list[dict[str, float]]:
     """Train `model` and leave its run (model.safetensors, metrics.csv, checkpoint.pt) in the folder `out`.
 
     Of the averaged weights those with the fewest validation errors are kept, the last layer scaled so
@@ -93,9 +99,7 @@ def fit_classifier(
         torch.manual_seed(config.seed * 100_003 + epoch)  # of the dropout
         generator = Generator().manual_seed(config.seed * 100_003 + epoch)
         order = torch.randperm(len(splits.train), generator=generator)
-        for i in tqdm(
-            range(batches), f"epoch {epoch + 1}/{config.epochs}", disable=quiet, dynamic_ncols=True
-        ):
+        for i in tqdm(range(batches), f"epoch {epoch + 1}/{config.epochs}", disable=quiet, dynamic_ncols=True):
             lr = config.rate(epoch * batches + i, batches)
             for group in optimiser.param_groups:
                 group["lr"] = lr
@@ -130,9 +134,7 @@ def fit_classifier(
     return rows
 
 
-def _batch(
-    pictures: data.Pictures, config: ClassifierTraining, generator: Generator
-) -> tuple[Tensor, Tensor]:
+def _batch(pictures: data.Pictures, config: ClassifierTraining, generator: Generator) -> tuple[Tensor, Tensor]:
     """Pictures and the wanted probabilities `(B, 10)`; scribbles want 0.1 of each."""
     x = data.jitter(data.as_floats(pictures.images), config.jitter, generator, config.strength, config.shift)
     target = F.one_hot(pictures.labels, 10).float()

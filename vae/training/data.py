@@ -60,10 +60,7 @@ def data_root(given: str | os.PathLike[str] | None = None) -> Path:
 
 
 def load_pictures(
-    name: str = "mnist",
-    root: str | os.PathLike[str] | None = None,
-    train: bool = True,
-    size: int | None = None,
+    name: str = "mnist", root: str | os.PathLike[str] | None = None, train: bool = True, size: int | None = None
 ) -> Pictures:
     """One half of a data set, downloaded by torchvision only into the user's own cache.
 
@@ -81,9 +78,10 @@ def load_pictures(
         dataset = TORCHVISION[name](str(folder), train, own_cache)
     except RuntimeError as error:  # torchvision's word for "not found"
         raise FileNotFoundError(
-            f"{name} could not be downloaded into {folder}: is there a network?" if own_cache
+            f"{name} could not be downloaded into {folder}: is there a network?"
+            if own_cache
             else f"{name} is not in {folder}; leave out --data (and DIGIT_MORPH_DATA) to have it downloaded"
-        ) from error  # fmt: skip
+        ) from error
     images = torch.as_tensor(dataset.data)
     if name == "emnist-digits":
         images = images.transpose(1, 2)  # EMNIST's files hold every picture mirrored along its diagonal
@@ -109,9 +107,12 @@ def _labelled_folder(folder: Path, size: int) -> Pictures:
 
 
 def load_splits(
-    name: str = "mnist", root: str | os.PathLike[str] | None = None, *, all_for_training: bool = False,
+    name: str = "mnist",
+    root: str | os.PathLike[str] | None = None,
+    *,
+    all_for_training: bool = False,
     size: int | None = None,
-) -> Splits:  # fmt: skip
+) -> Splits:
     """Training, validation and test pictures.
 
     The last 5,000 training pictures (a tenth, of a small set) are for validation, except with
@@ -129,9 +130,7 @@ def as_floats(images: Tensor) -> Tensor:
     return images.to(torch.float32).div_(255)
 
 
-def jitter(
-    x: Tensor, share: float, generator: Generator, strength: float = 1.0, shift: float = 0.0
-) -> Tensor:
+def jitter(x: Tensor, share: float, generator: Generator, strength: float = 1.0, shift: float = 0.0) -> Tensor:
     """Turn, slant, stretch and thicken or thin a share of the pictures a little; `(B, C, S, S)` in [0, 1].
 
     Up to 10 degrees, 0.15 of slant, 8% of size and a third of a pixel of stroke, each uniformly and
@@ -144,8 +143,9 @@ def jitter(
         return x
     turn, slant, wide, high, pen = (
         (torch.rand(5, n, generator=generator) * 2 - 1)
-        * torch.tensor([[math.radians(10)], [0.15], [0.08], [0.08], [1.0]]) * strength
-    )  # fmt: skip
+        * torch.tensor([[math.radians(10)], [0.15], [0.08], [0.08], [1.0]])
+        * strength
+    )
     aside = down = torch.zeros(n)
     if shift:
         aside, down = (torch.rand(2, n, generator=generator) * 2 - 1) * (2 * shift / x.shape[-1])
@@ -175,9 +175,11 @@ def redrawn(x: Tensor, share: float, generator: Generator, strength: float = 1.0
     n = int(chosen.sum())
     if not n:
         return x
-    turn, slant, wide, edge = (torch.rand(4, n, generator=generator) * 2 - 1) * torch.tensor(
-        [[math.radians(6)], [0.12], [0.06], [0.16]]
-    ) * strength  # fmt: skip
+    turn, slant, wide, edge = (
+        (torch.rand(4, n, generator=generator) * 2 - 1)
+        * torch.tensor([[math.radians(6)], [0.12], [0.06], [0.16]])
+        * strength
+    )
     cos, sin = turn.cos(), turn.sin()
     across = torch.stack([cos * (1 + wide), (slant - sin) * (1 + wide)], 1)  # of the pictures looked up
     down = torch.stack([sin, cos], 1)

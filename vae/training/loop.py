@@ -31,9 +31,18 @@ from vae.model import VAE, VAEConfig, kl_nats, reconstruction_nats
 from vae.training import data
 
 CHECKPOINT_SECONDS = 10
-COLUMNS = ("epoch", "seconds", "lr", "beta",
-           "train_reconstruction", "train_kl", "train_total",
-           "validation_reconstruction", "validation_kl", "validation_total")  # fmt: skip
+COLUMNS = (
+    "epoch",
+    "seconds",
+    "lr",
+    "beta",
+    "train_reconstruction",
+    "train_kl",
+    "train_total",
+    "validation_reconstruction",
+    "validation_kl",
+    "validation_total",
+)
 
 
 @dataclass(frozen=True)
@@ -74,7 +83,7 @@ RECIPES = {
     "tiny": TrainConfig(epochs=40, lr=1e-3),
     "cvae": TrainConfig(epochs=25, lr=1e-3),
     "flagship": TrainConfig(epochs=91, lr=3e-3, weight_decay=1e-2, redraw=0.7, binarise=0.2),
-}  # fmt: skip
+}
 
 
 def device_named(name: str = "auto") -> torch.device:
@@ -87,9 +96,16 @@ def device_named(name: str = "auto") -> torch.device:
 
 
 def fit(
-    model: VAE, splits: data.Splits, config: TrainConfig, out: Path, *,
-    device: str = "auto", resume: bool = False, quiet: bool = False, notes: dict[str, Any] | None = None,
-) -> list[dict[str, float]]:  # fmt: skip
+    model: VAE,
+    splits: data.Splits,
+    config: TrainConfig,
+    out: Path,
+    *,
+    device: str = "auto",
+    resume: bool = False,
+    quiet: bool = False,
+    notes: dict[str, Any] | None = None,
+) -> list[dict[str, float]]:
     """Train `model` and leave its run in the folder `out`; returns the rows of metrics.csv.
 
     The same seed on the same machine gives the same weights, resumed or not. Raises FileNotFoundError
@@ -102,17 +118,14 @@ def fit(
     if model.config.architecture != "dense":
         model.to(memory_format=torch.channels_last)
     ema = AveragedModel(model, multi_avg_fn=moving_average(config.ema), use_buffers=True)
-    optimiser = torch.optim.AdamW(
-        parameter_groups(model, config.weight_decay), lr=config.lr, betas=(0.9, 0.99)
-    )
+    optimiser = torch.optim.AdamW(parameter_groups(model, config.weight_decay), lr=config.lr, betas=(0.9, 0.99))
     batches = len(splits.train) // config.batch_size or 1
     run = _Run(out, model, ema, optimiser)
     if resume:
         run.restore()
     bar = tqdm(
-        total=config.epochs * batches, initial=run.step, disable=quiet, unit="step", smoothing=0.02,
-        dynamic_ncols=True,
-    )  # fmt: skip
+        total=config.epochs * batches, initial=run.step, disable=quiet, unit="step", smoothing=0.02, dynamic_ncols=True
+    )
     noise = torch.Generator(place)
     while run.step < config.epochs * batches:
         epoch, first = divmod(run.step, batches)
@@ -125,11 +138,7 @@ def fit(
             x, y = x.to(place), y.to(place)
             logits, mu, logvar = model(x, y, noise.manual_seed(seed))
             reconstruction = reconstruction_nats(logits, x).mean()
-            kl = (
-                kl_nats(mu, logvar).sum(1).mean()
-                if model.config.variational
-                else torch.zeros((), device=place)
-            )
+            kl = kl_nats(mu, logvar).sum(1).mean() if model.config.variational else torch.zeros((), device=place)
             optimiser.zero_grad()
             (reconstruction + beta * kl).backward()
             nn.utils.clip_grad_norm_(model.parameters(), config.clip)
@@ -138,16 +147,18 @@ def fit(
             run.add(float(reconstruction.detach()), float(kl.detach()))
             bar.update()
             if run.step % 20 == 0:
-                bar.set_description(
-                    f"epoch {epoch + 1}/{config.epochs} loss {run.mean()[0] + run.mean()[1]:.2f}"
-                )
+                bar.set_description(f"epoch {epoch + 1}/{config.epochs} loss {run.mean()[0] + run.mean()[1]:.2f}")
             if run.step % batches:  # the last step of an epoch is saved with its figures
                 run.save_now_and_then(started)
         reconstruction_, kl_ = elbo_terms(ema.module, splits.validation, place, seed=config.seed)
         seconds = run.seconds + time.monotonic() - started
-        row = dict(zip(COLUMNS, (
-            epoch + 1, round(seconds, 1), lr, beta, *_with_sum(*run.mean()), *_with_sum(reconstruction_, kl_),
-        ), strict=True))  # fmt: skip
+        row = dict(
+            zip(
+                COLUMNS,
+                (epoch + 1, round(seconds, 1), lr, beta, *_with_sum(*run.mean()), *_with_sum(reconstruction_, kl_)),
+                strict=True,
+            )
+        )
         bar.write(
             f"epoch {epoch + 1:3d}  train {row['train_total']:.2f}  "
             f"validation {row['validation_total']:.2f} = {reconstruction_:.2f} + {kl_:.2f}"
@@ -199,10 +210,16 @@ class _Run:
 
     def save(self, extra_seconds: float = 0.0) -> None:
         state = {
-            "config": self.model.config.to_dict(), "model": self.model.state_dict(),
-            "ema": self.ema.state_dict(), "optimiser": self.optimiser.state_dict(), "step": self.step,
-            "seconds": self.seconds + extra_seconds, "best": self.best, "sums": self.sums, "rows": self.rows,
-        }  # fmt: skip
+            "config": self.model.config.to_dict(),
+            "model": self.model.state_dict(),
+            "ema": self.ema.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "step": self.step,
+            "seconds": self.seconds + extra_seconds,
+            "best": self.best,
+            "sums": self.sums,
+            "rows": self.rows,
+        }
         with weights.replacing(self.out / "checkpoint.pt") as path:
             torch.save(state, path)
         self.saved = time.monotonic()
@@ -265,9 +282,13 @@ def _batches(
 
 @torch.inference_mode()
 def elbo_terms(
-    model: nn.Module, pictures: data.Pictures, device: torch.device | None = None, *, seed: int = 0,
+    model: nn.Module,
+    pictures: data.Pictures,
+    device: torch.device | None = None,
+    *,
+    seed: int = 0,
     batch_size: int = 500,
-) -> tuple[float, float]:  # fmt: skip
+) -> tuple[float, float]:
     """Mean reconstruction and KL in nats an image, one sample of the posterior each."""
     assert isinstance(model, VAE)
     place = device or next(model.parameters()).device
@@ -275,9 +296,7 @@ def elbo_terms(
     was_training = model.training
     model.eval()
     reconstruction = kl = 0.0
-    for images, labels in zip(
-        pictures.images.split(batch_size), pictures.labels.split(batch_size), strict=True
-    ):
+    for images, labels in zip(pictures.images.split(batch_size), pictures.labels.split(batch_size), strict=True):
         x = model.prepare(data.as_floats(images)).to(place)
         logits, mu, logvar = model(x, labels.to(place), noise)
         reconstruction += float(reconstruction_nats(logits, x).sum())

@@ -23,9 +23,12 @@ from vae.model import VAE
 from vae.shipped import DOCS
 
 NATS = {  # of a report or an evaluation -> its name in the card; nats a test picture
-    "total": "grey NELBO", "reconstruction": "reconstruction", "kl": "KL",
-    "elbo": "ELBO, binarised", "iw": "importance-weighted, binarised",
-}  # fmt: skip
+    "total": "grey NELBO",
+    "reconstruction": "reconstruction",
+    "kl": "KL",
+    "elbo": "ELBO, binarised",
+    "iw": "importance-weighted, binarised",
+}
 TEMPLATE = """---
 {{ card_data }}
 ---
@@ -107,9 +110,7 @@ def contents(repo: str, model: VAE) -> dict[str, bytes | Path]:
     if curves := curves_of(model):
         files["curves.png"] = curves
     files["samples.png"] = samples_of(model)
-    files["README.md"] = card(
-        repo, model, has_bank="bank.safetensors" in files, has_curves=curves is not None
-    )
+    files["README.md"] = card(repo, model, has_bank="bank.safetensors" in files, has_curves=curves is not None)
     return files
 
 

@@ -25,10 +25,18 @@ def endpoints(model: VAE | None) -> None:
     """Declare `/morph_numbers`, `/morph_drawings`, `/morph_images` and `/morph_sequence`."""
 
     def morph_numbers(
-        source: str, target: str, steps: float = 60, seed: float = 0, path: str = "auto",
-        speed: str = "constant", fps: float = 30, size: float = 512, style: str = "ink",
-        playback: str = "once", format: str = "mp4",
-    ) -> Work:  # fmt: skip
+        source: str,
+        target: str,
+        steps: float = 60,
+        seed: float = 0,
+        path: str = "auto",
+        speed: str = "constant",
+        fps: float = 30,
+        size: float = 512,
+        style: str = "ink",
+        playback: str = "once",
+        format: str = "mp4",
+    ) -> Work:
         """Turn one typed number into another, in handwriting, as a short video.
 
         Args:
@@ -48,15 +56,35 @@ def endpoints(model: VAE | None) -> None:
             The file, and as JSON what each number was read as and how sure the reader is of each digit.
         """
         return finished(
-            model, source, target, format, steps=steps, seed=seed, path=path, speed=speed, fps=fps,
-            size=size, style=style, playback=playback,
-        )  # fmt: skip
+            model,
+            source,
+            target,
+            format,
+            steps=steps,
+            seed=seed,
+            path=path,
+            speed=speed,
+            fps=fps,
+            size=size,
+            style=style,
+            playback=playback,
+        )
 
     def morph_drawings(
-        source: Path | None = None, target: Path | None = None, steps: float = 60, path: str = "auto",
-        speed: str = "constant", fps: float = 30, size: float = 512, style: str = "ink",
-        playback: str = "once", format: str = "mp4", number: str = "", hand: str = "own", seed: float = 0,
-    ) -> Work:  # fmt: skip
+        source: Path | None = None,
+        target: Path | None = None,
+        steps: float = 60,
+        path: str = "auto",
+        speed: str = "constant",
+        fps: float = 30,
+        size: float = 512,
+        style: str = "ink",
+        playback: str = "once",
+        format: str = "mp4",
+        number: str = "",
+        hand: str = "own",
+        seed: float = 0,
+    ) -> Work:
         """Turn one drawn number into another as a short video.
 
         Args:
@@ -79,15 +107,35 @@ def endpoints(model: VAE | None) -> None:
             The file, and as JSON what each number was read as and how sure the reader is of each digit.
         """
         return finished(
-            model, *both(source, target, number), format, steps=steps, path=path, speed=speed, fps=fps,
-            size=size, style=style, playback=playback, hand=hand, seed=seed,
-        )  # fmt: skip
+            model,
+            *both(source, target, number),
+            format,
+            steps=steps,
+            path=path,
+            speed=speed,
+            fps=fps,
+            size=size,
+            style=style,
+            playback=playback,
+            hand=hand,
+            seed=seed,
+        )
 
     def morph_images(
-        source: list[Path] | None = None, target: list[Path] | None = None, steps: float = 60,
-        path: str = "auto", speed: str = "constant", fps: float = 30, size: float = 512, style: str = "ink",
-        playback: str = "once", format: str = "mp4", number: str = "", hand: str = "own", seed: float = 0,
-    ) -> Work:  # fmt: skip
+        source: list[Path] | None = None,
+        target: list[Path] | None = None,
+        steps: float = 60,
+        path: str = "auto",
+        speed: str = "constant",
+        fps: float = 30,
+        size: float = 512,
+        style: str = "ink",
+        playback: str = "once",
+        format: str = "mp4",
+        number: str = "",
+        hand: str = "own",
+        seed: float = 0,
+    ) -> Work:
         """Turn one number into another, each given as pictures of its digits, as a short video.
 
         Args:
@@ -110,15 +158,33 @@ def endpoints(model: VAE | None) -> None:
             The file, and as JSON what each number was read as and how sure the reader is of each digit.
         """
         return finished(
-            model, *both(source, target, number), format, steps=steps, path=path, speed=speed, fps=fps,
-            size=size, style=style, playback=playback, hand=hand, seed=seed,
-        )  # fmt: skip
+            model,
+            *both(source, target, number),
+            format,
+            steps=steps,
+            path=path,
+            speed=speed,
+            fps=fps,
+            size=size,
+            style=style,
+            playback=playback,
+            hand=hand,
+            seed=seed,
+        )
 
     def morph_sequence(
-        numbers: str, steps: float = 30, seed: float = 0, hold: float = 0.3, path: str = "auto",
-        speed: str = "constant", fps: float = 30, size: float = 512, style: str = "ink",
-        playback: str = "once", format: str = "mp4",
-    ) -> Work:  # fmt: skip
+        numbers: str,
+        steps: float = 30,
+        seed: float = 0,
+        hold: float = 0.3,
+        path: str = "auto",
+        speed: str = "constant",
+        fps: float = 30,
+        size: float = 512,
+        style: str = "ink",
+        playback: str = "once",
+        format: str = "mp4",
+    ) -> Work:
         """Turn a typed number into the next, and that into the next: a countdown, say, as a short video.
 
         Args:
@@ -142,9 +208,21 @@ def endpoints(model: VAE | None) -> None:
         if len(given) < 2:
             raise BadRequest("Give two numbers or more, such as 10 9 8 7.")
         return finished(
-            model, given[0], given[-1], format, via=given[1:-1], steps=steps, seed=seed, hold=hold,
-            path=path, speed=speed, fps=fps, size=size, style=style, playback=playback,
-        )  # fmt: skip
+            model,
+            given[0],
+            given[-1],
+            format,
+            via=given[1:-1],
+            steps=steps,
+            seed=seed,
+            hold=hold,
+            path=path,
+            speed=speed,
+            fps=fps,
+            size=size,
+            style=style,
+            playback=playback,
+        )
 
     with gr.Row(visible=False):
         numbers = [gr.Textbox(label="source"), gr.Textbox(label="target")]
@@ -153,17 +231,20 @@ def endpoints(model: VAE | None) -> None:
         sequence = gr.Textbox(label="numbers")
         steps, legs, seed, hold, fps, size = (
             gr.Number(value, label=name)
-            for name, value in (
-                ("steps", 60), ("steps", 30), ("seed", 0), ("hold", 0.3), ("fps", 30), ("size", 512),
-            )
-        )  # fmt: skip
+            for name, value in (("steps", 60), ("steps", 30), ("seed", 0), ("hold", 0.3), ("fps", 30), ("size", 512))
+        )
         path, speed, style, playback, format, number, hand = (
             gr.Textbox(value, label=name)
             for name, value in (
-                ("path", "auto"), ("speed", "constant"), ("style", "ink"), ("playback", "once"),
-                ("format", "mp4"), ("number", ""), ("hand", "own"),
+                ("path", "auto"),
+                ("speed", "constant"),
+                ("style", "ink"),
+                ("playback", "once"),
+                ("format", "mp4"),
+                ("number", ""),
+                ("hand", "own"),
             )
-        )  # fmt: skip
+        )
         typed = [number, hand, seed]
         shared = [fps, size, style, playback, format]
         answer = [gr.File(label="file"), gr.JSON(label="reading")]
@@ -175,9 +256,7 @@ def endpoints(model: VAE | None) -> None:
 
 def declare(prepare: Prepare, inputs: list[Any], answer: list[Any]) -> None:
     """Declare the endpoint `/name`, `name` being that of the function."""
-    gr.Button(visible=False).click(
-        endpoint(prepare), inputs, answer, api_name=prepare.__name__, show_progress="hidden"
-    )
+    gr.Button(visible=False).click(endpoint(prepare), inputs, answer, api_name=prepare.__name__, show_progress="hidden")
 
 
 def both(source: Side | None, target: Side | None, number: str) -> tuple[Side, Side]:

@@ -26,9 +26,7 @@ LEVELS = 15  # of a pixel, above zero
 LONGEST = 16_000  # characters of a recipe
 LARGEST = 64_000  # bytes unpacked: 24 numbers of 4 digits and the options
 DIGIT_BYTES = 28 * 28 // 2
-KEPT = (
-    "steps", "seed", "path", "speed", "refine", "fps", "size", "style", "playback", "hold", "model", "hand",
-)  # fmt: skip
+KEPT = ("steps", "seed", "path", "speed", "refine", "fps", "size", "style", "playback", "hold", "model", "hand")
 DEFAULTS = {field.name: field.default for field in fields(MorphRequest) if field.name in KEPT}
 UNREADABLE = "This link is damaged or was cut short, so its morph cannot be opened."
 

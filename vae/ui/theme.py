@@ -13,9 +13,22 @@ from gradio.themes.utils.colors import Color
 
 STATIC = Path(__file__).parent / "static"
 SCRIPTS = (
-    "page.js", "sheet.js", "strokes.js", "pad.js", "upload.js", "player.js", "film.js", "compare.js",
-    "how.js", "crisp.js", "land.js", "way.js", "map.js", "strips.js", "explore.js",
-)  # fmt: skip
+    "page.js",
+    "sheet.js",
+    "strokes.js",
+    "pad.js",
+    "upload.js",
+    "player.js",
+    "film.js",
+    "compare.js",
+    "how.js",
+    "crisp.js",
+    "land.js",
+    "way.js",
+    "map.js",
+    "strips.js",
+    "explore.js",
+)
 STYLES = ("page.css", "parts.css", "fields.css", "compare.css", "how.css", "explore.css")
 
 SANS = ("ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Roboto", "Liberation Sans", "sans-serif")
@@ -26,13 +39,33 @@ NIGHT, SLATE, CHALK, DIM, EDGE, GLOW = "#121419", "#1a1d24", "#eceae4", "#a2a7b3
 ON_GLOW = "#0d1033"
 
 GREYS = Color(
-    "#f9faf8", "#f3f4f1", "#e4e6e1", "#d3d6d0", "#a2a7b3", "#7a7f8a", "#565b66", "#343945", "#22262e",
-    "#1a1d24", "#121419", name="paper",
-)  # fmt: skip
+    "#f9faf8",
+    "#f3f4f1",
+    "#e4e6e1",
+    "#d3d6d0",
+    "#a2a7b3",
+    "#7a7f8a",
+    "#565b66",
+    "#343945",
+    "#22262e",
+    "#1a1d24",
+    "#121419",
+    name="paper",
+)
 PENS = Color(
-    "#eef0ff", "#dfe3ff", "#c3cbff", "#a9b6ff", "#8492f5", "#5566dd", "#2438b8", "#1d2d97", "#182577",
-    "#131d5c", "#0d1033", name="pen",
-)  # fmt: skip
+    "#eef0ff",
+    "#dfe3ff",
+    "#c3cbff",
+    "#a9b6ff",
+    "#8492f5",
+    "#5566dd",
+    "#2438b8",
+    "#1d2d97",
+    "#182577",
+    "#131d5c",
+    "#0d1033",
+    name="pen",
+)
 
 
 @functools.cache

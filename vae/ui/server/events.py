@@ -36,9 +36,7 @@ def endpoint(prepare: Prepare) -> Callable[..., Any]:
     return event
 
 
-def page_event(
-    prepare: Prepare, told: Callable[[str], Any] = lambda words: {"error": words}
-) -> Callable[..., Any]:
+def page_event(prepare: Prepare, told: Callable[[str], Any] = lambda words: {"error": words}) -> Callable[..., Any]:
     """For the page's own events: what is wrong is `told` in the answer, which the page's script shows."""
 
     async def event(*values: Any) -> Any:

@@ -62,12 +62,7 @@ def guarded(
         demo = app.get_blocks()
         sweeper = Sweeper(Abandoned(demo).forget)
         app.middleware_stack = Guard(
-            app.middleware_stack,
-            ready=ready,
-            trust_proxy=trust_proxy,
-            auth=auth,
-            sweeper=sweeper,
-            turns=TURNS,
+            app.middleware_stack, ready=ready, trust_proxy=trust_proxy, auth=auth, sweeper=sweeper, turns=TURNS
         )
         app.state_holder = Forgetful(demo)
         processing_utils.async_transport = NoFetch()

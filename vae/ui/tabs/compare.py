@@ -13,17 +13,7 @@ from torch import Tensor
 
 from vae import video
 from vae.evaluation.results import curves, evaluation, row_of
-from vae.inspection.comparison import (
-    LINEUP,
-    TITLES,
-    Entry,
-    Panel,
-    classes_of,
-    labelled_grid,
-    line_up,
-    rebuilt,
-    shipped,
-)
+from vae.inspection.comparison import LINEUP, TITLES, Entry, Panel, classes_of, labelled_grid, line_up, rebuilt, shipped
 from vae.morphing import SIDE, apart, standing
 from vae.request import MorphRequest, one_of, read_side, read_sides
 from vae.ui import permalink
@@ -40,8 +30,7 @@ from vae.ui.theme import static
 
 KINDS = {
     "crossfade": "No model: one picture fades out while the other fades in.",
-    "autoencoder": "Two numbers a digit, no noise and no prior: nothing asks the codes in between to mean "
-    "anything.",
+    "autoencoder": "Two numbers a digit, no noise and no prior: nothing asks the codes in between to mean anything.",
     "conv2d": "The same network as a VAE: a space that one can see whole, and too small for every hand.",
     "tiny": "14x14 pixels, black and white, three small layers with tanh. The smallest that works.",
     "mlp": "784–400–20–400–784: the VAE of the textbooks.",  # noqa: RUF001
@@ -69,9 +58,14 @@ def compare() -> None:
         elem_classes=["for-compare"],
     )
     made = page.compare(
-        page_event(taking(1.0, answer)), page, page, js="() => digitMorph.morph.recipe",
-        api_visibility="private", show_progress="hidden", trigger_mode="multiple",
-    )  # fmt: skip
+        page_event(taking(1.0, answer)),
+        page,
+        page,
+        js="() => digitMorph.morph.recipe",
+        api_visibility="private",
+        show_progress="hidden",
+        trigger_mode="multiple",
+    )
     made.success(None, [page], None, js="(made) => digitMorph.compared(made)", api_visibility="private")
     made.failure(None, None, None, js="() => digitMorph.compared(null)", api_visibility="private")
 
@@ -84,9 +78,7 @@ def page_html() -> str:
         "rebuilt": "".join(rebuilt_html(preset) for preset in models),
         "paths": scoreboard.path_table(found),
         "models": scoreboard.model_table(found),
-        "curves": "".join(
-            scoreboard.chart(name, TITLES[name], trained[name]) for name in TITLES if name in trained
-        ),
+        "curves": "".join(scoreboard.chart(name, TITLES[name], trained[name]) for name in TITLES if name in trained),
     }
     page = static("compare.html")
     for name, html in parts.items():
@@ -164,15 +156,13 @@ def compared(request: MorphRequest) -> dict[str, Any]:
         "film": packed(frames),
         "frames": frames.shape[1],
         "places": frames.shape[3] // SIDE,
-        "panels": [
-            {"key": panel.entry.key, "ribbon": ribbon(panel, *counts)} for panel in panels
-        ],
+        "panels": [{"key": panel.entry.key, "ribbon": ribbon(panel, *counts)} for panel in panels],
         "read": [ink_bytes(digit) for digit in digits],
         "rebuilt": {
             made.preset: {"digits": [ink_bytes(whole(p)) for p in made.pictures], "nats": made.nats.tolist()}
             for made in rebuilt(digits, labels)
         },
-    }  # fmt: skip
+    }
 
 
 def ribbon(panel: Panel, source: int, target: int) -> list[list[float]]:
@@ -225,9 +215,7 @@ def compare_endpoint() -> None:
             ends = [read_side(side, request.seed) for side in request.sides]
             panels = line_up(ends[0], ends[1], FILE_STEPS)
             grid = labelled_grid(panels)
-            data = video.encode(
-                grid, format, fps=FILE_FPS, size=grid.shape[1], style="pixels", hold=FILE_HOLD
-            )
+            data = video.encode(grid, format, fps=FILE_FPS, size=grid.shape[1], style="pixels", hold=FILE_HOLD)
             name = f"{ends[0].number}-to-{ends[1].number}-compared.{format}"
             return files.keep(data, name), {"models": [told(panel.entry) for panel in panels]}
 

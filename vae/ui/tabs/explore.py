@@ -48,9 +48,13 @@ def explore(model: VAE | None) -> None:
     )
     answers = plain("")
     asked = page.ask(
-        page_event(taking(0.5, answer(model))), answers, answers, js="() => digitMorph.wish()",
-        trigger_mode="multiple", **PRIVATE,
-    )  # fmt: skip
+        page_event(taking(0.5, answer(model))),
+        answers,
+        answers,
+        js="() => digitMorph.wish()",
+        trigger_mode="multiple",
+        **PRIVATE,
+    )
     asked.success(None, [answers], None, js="(made) => digitMorph.answered(made)", api_visibility="private")
     asked.failure(None, None, None, js="() => digitMorph.answered(null)", api_visibility="private")
     explore_endpoints(model)
@@ -146,8 +150,12 @@ def hand_wish(wish: dict[str, Any], model: VAE | None) -> dict[str, Any]:
 
 
 WISHES: dict[str, Callable[[dict[str, Any], VAE | None], dict[str, Any]]] = {
-    "map": map_wish, "trail": trail_wish, "sheet": sheet_wish, "new": new_wish, "hand": hand_wish,
-}  # fmt: skip
+    "map": map_wish,
+    "trail": trail_wish,
+    "sheet": sheet_wish,
+    "new": new_wish,
+    "hand": hand_wish,
+}
 
 
 def digit_of(wish: dict[str, Any]) -> int:

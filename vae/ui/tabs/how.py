@@ -38,9 +38,14 @@ def how(model: VAE | None) -> None:
             return {"error": sentence(error)}
 
     made = page.explain(
-        page_event(taking(0.3, answer)), page, page, js="() => digitMorph.explanation()",
-        api_visibility="private", show_progress="hidden", trigger_mode="multiple",
-    )  # fmt: skip
+        page_event(taking(0.3, answer)),
+        page,
+        page,
+        js="() => digitMorph.explanation()",
+        api_visibility="private",
+        show_progress="hidden",
+        trigger_mode="multiple",
+    )
     made.success(None, [page], None, js="(made) => digitMorph.explained(made)", api_visibility="private")
     made.failure(None, None, None, js="() => digitMorph.explained(null)", api_visibility="private")
 

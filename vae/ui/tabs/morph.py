@@ -53,10 +53,9 @@ def bench(model: VAE | None) -> None:
     morph = page_event(answer(model))
     inputs = [stage, pad_source, pad_target, *numbers, seed, hand, *controls]
     made = [
-        gr.on([go.click, *(field.submit for field in numbers)], morph, inputs, stage,
-              js=by_hand, **PRIVATE),
+        gr.on([go.click, *(field.submit for field in numbers)], morph, inputs, stage, js=by_hand, **PRIVATE),
         hand.input(morph, inputs, stage, js=after, **PRIVATE),
-    ]  # fmt: skip
+    ]
     for change, outs, js in (
         (another, [seed], "(source, target, via, seed) => (Number(seed) + 1) % 2147483648"),
         (swap, numbers, "(...numbers) => digitMorph.swapped(numbers)"),
@@ -66,19 +65,24 @@ def bench(model: VAE | None) -> None:
         changed = change.click(None, [*numbers, seed], outs, js=js, api_visibility="private")
         made.append(changed.then(morph, inputs, stage, js=after, **PRIVATE))
     linked = row.reopen(
-        page_event(downloads.reopen(model), downloads.not_reopened), stage, [stage, *numbers, seed, hand, *controls],
-        js="() => digitMorph.linked()", **PRIVATE,
-    )  # fmt: skip
+        page_event(downloads.reopen(model), downloads.not_reopened),
+        stage,
+        [stage, *numbers, seed, hand, *controls],
+        js="() => digitMorph.linked()",
+        **PRIVATE,
+    )
     for event, done in [*((event, "arrived") for event in made), (linked, "reopened")]:
         event.success(None, [stage], None, js=f"(made) => digitMorph.{done}(made)", api_visibility="private")
         event.failure(None, None, None, js="() => digitMorph.failed()", api_visibility="private")
     words = plain("")
     saved = row.save(
-        page_event(downloads.save(model), downloads.not_saved), stage, [file, words], js="() => digitMorph.wished()",
+        page_event(downloads.save(model), downloads.not_saved),
+        stage,
+        [file, words],
+        js="() => digitMorph.wished()",
         **PRIVATE,
-    )  # fmt: skip
-    saved.success(None, [file, words], None, js="(...made) => digitMorph.saved(...made)",
-                  api_visibility="private")  # fmt: skip
+    )
+    saved.success(None, [file, words], None, js="(...made) => digitMorph.saved(...made)", api_visibility="private")
     saved.failure(None, None, None, js="() => digitMorph.saved(null)", api_visibility="private")
 
 
@@ -92,8 +96,17 @@ def plain(html: str) -> gr.HTML:
     return gr.HTML(html_template=html, js_on_load=None, apply_default_css=False)
 
 
-def wanted(mode: Any, source: Any, target: Any, typed_source: Any, typed_target: Any, via: Any,
-           seed: Any, hand: Any, *controls: Any) -> MorphRequest:  # fmt: skip
+def wanted(
+    mode: Any,
+    source: Any,
+    target: Any,
+    typed_source: Any,
+    typed_target: Any,
+    via: Any,
+    seed: Any,
+    hand: Any,
+    *controls: Any,
+) -> MorphRequest:
     """The request that the bench's values make; `source` and `target` are what is on the pads or uploaded."""
     first: Side
     last: Side

@@ -12,8 +12,19 @@ from vae.evaluation.results import Epoch
 from vae.evaluation.tables import MODEL_COLUMNS, PATH_COLUMNS, PUBLISHED_COLUMNS, Column
 from vae.inspection.comparison import TITLES
 
-MODELS_SHOWN = ("model", "latents", "parameters", "nelbo", "reconstruction", "kl", "elbo", "iw", "mse",
-                "frechet", "decode_ms")  # fmt: skip
+MODELS_SHOWN = (
+    "model",
+    "latents",
+    "parameters",
+    "nelbo",
+    "reconstruction",
+    "kl",
+    "elbo",
+    "iw",
+    "mse",
+    "frechet",
+    "decode_ms",
+)
 PATHS_SHOWN = ("frames", "precision", "unsure", "third", "frechet", "ink", "motion", "variation", "endpoint")
 PATHS_SAID = {
     "precision": "lie among real digits; more is better",
@@ -47,10 +58,7 @@ OVERSHOOT = 1.55  # times the lowest loss, at which a chart is cut: the first ep
 
 
 def table(
-    rows: Sequence[dict[str, Any]],
-    columns: Sequence[Column],
-    caption: str,
-    said: dict[str, str] | None = None,
+    rows: Sequence[dict[str, Any]], columns: Sequence[Column], caption: str, said: dict[str, str] | None = None
 ) -> str:
     """A table that scrolls inside itself; what is missing or None is a dash. `said` has plain words for
     headings, by the column's key."""

@@ -27,9 +27,7 @@ def number(side: str, value: str) -> gr.Textbox:
 def handwriting() -> tuple[gr.Number, gr.Button]:
     """The seed, and the button that takes the next one."""
     with gr.Row(elem_classes=["handwriting"]):
-        seed = gr.Number(
-            0, label="Handwriting no.", precision=0, minimum=0, maximum=2**31 - 1, elem_id="seed"
-        )
+        seed = gr.Number(0, label="Handwriting no.", precision=0, minimum=0, maximum=2**31 - 1, elem_id="seed")
         another = gr.Button("Another", elem_id="another", elem_classes=["quiet"])
     return seed, another
 
@@ -37,10 +35,7 @@ def handwriting() -> tuple[gr.Number, gr.Button]:
 def hand() -> gr.Radio:
     """Whose hand a typed number is in beside a drawn one; shown where there is such a pair."""
     return gr.Radio(
-        [("in the same hand", "own"), ("in another", "test")],
-        value="own",
-        label="Typed digits",
-        elem_id="hand",
+        [("in the same hand", "own"), ("in another", "test")], value="own", label="Typed digits", elem_id="hand"
     )
 
 
@@ -48,9 +43,13 @@ def by_way() -> tuple[gr.Textbox, gr.Button]:
     """The numbers in between, and the button that fills a countdown in."""
     with gr.Row(elem_classes=["for-type", "by-way"]):
         via = gr.Textbox(
-            "", label="By way of", placeholder="optional: 17 8", max_lines=1, elem_id="via",
+            "",
+            label="By way of",
+            placeholder="optional: 17 8",
+            max_lines=1,
+            elem_id="via",
             html_attributes=gr.InputHTMLAttributes(autocomplete="off", spellcheck=False, enterkeyhint="go"),
-        )  # fmt: skip
+        )
         countdown = gr.Button("Countdown", elem_id="countdown", elem_classes=["quiet"])
     return via, countdown
 
