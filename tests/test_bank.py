@@ -26,7 +26,7 @@ NOT_A_NUMBER = [
     "3 2",
     "a",
     "٣",
-    "２",
+    "\uff12",
     "²",
     "1e3",
     "0x1",
@@ -37,7 +37,7 @@ NOT_A_NUMBER = [
     b"3",
     ["3"],
     True,
-]  # noqa: RUF001
+]
 
 
 @pytest.mark.parametrize("text", ["0", "7", "32", "0009", "9999", " 41 ", "8\n"])
