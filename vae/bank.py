@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -42,46 +42,60 @@ class Codes:
 
 @dataclass(frozen=True, eq=False)
 class Bank:
-    """Codes for paths and codes for typing; the decoder's `metric` `(D, D)`, by which paths are measured; and
-    the `crossings` `(M, 2)` from class to class, indices into `graph` (see vae.crossings)."""
+    """Codes for paths (`graph`) and codes for typing (`typed`); the decoder's `metric` `(D, D)`, by which paths are
+    measured; and the `crossings` `(M, 2)` from class to class, indices into `graph` (see vae.training.crossings)."""
 
     graph: Codes
     typed: Codes
     metric: Tensor
     crossings: Tensor
+    _graphs: dict[int, tuple[paths.Graph, Tensor] | None] = field(default_factory=dict, repr=False)
 
     @functools.cached_property
-    def inverse(self) -> Tensor:
+    def inverse_metric(self) -> Tensor:
         return torch.linalg.inv(self.metric.double()).float()
 
     @functools.cached_property
     def members(self) -> list[Tensor]:
-        """Which codes of `graph` are of each digit, in order."""
+        """The indices of each digit's codes in `graph`, in order."""
         return [(self.graph.labels == digit).nonzero()[:, 0] for digit in range(10)]
 
+    def class_graph(self, digit: int) -> tuple[paths.Graph, Tensor] | None:
+        """The k-NN graph of one digit's codes, in the decoder's metric, and their ink; None of fewer than two codes.
 
-@functools.lru_cache(maxsize=64)
-def class_graph(bank: Bank, digit: int) -> tuple[paths.Graph, Tensor] | None:
-    """The graph of one digit's codes, in the decoder's metric, and their ink; None of fewer than two."""
-    own = bank.members[digit]
-    if len(own) < 2:
-        return None
-    return paths.neighbourhood(bank.graph.z[own] @ bank.metric), bank.graph.ink[own]
+        Made when it is first asked for (0.1 s) and kept: one morph needs two of the ten.
+        """
+        if digit not in self._graphs:
+            own = self.members[digit]
+            enough = len(own) >= 2
+            self._graphs[digit] = (
+                (paths.knn_graph(self.graph.z[own] @ self.metric), self.graph.ink[own]) if enough else None
+            )
+        return self._graphs[digit]
 
-
-@functools.lru_cache(maxsize=256)
-def crossings_between(bank: Bank, source: int, target: int) -> np.ndarray:
-    """The crossings from one digit to another as places in the graphs of the two, `(M, 2)`."""
-    low, high = min(source, target), max(source, target)
-    labels = bank.graph.labels[bank.crossings]
-    rows = bank.crossings[(labels[:, 0] == low) & (labels[:, 1] == high)]
-    places = [torch.searchsorted(bank.members[d], rows[:, k].contiguous()) for k, d in enumerate((low, high))]
-    return torch.stack(places if source == low else places[::-1], 1).numpy()
+    def crossings_between(self, source: int, target: int) -> np.ndarray:
+        """The crossings from one digit to another as nodes of their two class graphs, `(M, 2)`."""
+        low, high = min(source, target), max(source, target)
+        labels = self.graph.labels[self.crossings]
+        rows = self.crossings[(labels[:, 0] == low) & (labels[:, 1] == high)]
+        nodes = [torch.searchsorted(self.members[d], rows[:, k].contiguous()) for k, d in enumerate((low, high))]
+        return torch.stack(nodes if source == low else nodes[::-1], 1).numpy()
 
 
 def load_bank(model: VAE, path: Path) -> Bank:
     """The bank at `path`; raises WeightsError when it is not of this model's weights."""
+    return _parse(model, path, *weights.read_tensors(path))
+
+
+def bank_of(model: VAE) -> Bank | None:
+    """The bank beside the model's weights file, or None where there is none of its preset."""
+    if model.path is None or not (path := model.path.with_name("bank.safetensors")).exists():
+        return None
     tensors, metadata = weights.read_tensors(path)
+    return _parse(model, path, tensors, metadata) if metadata.get("preset") == model.config.preset else None
+
+
+def _parse(model: VAE, path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> Bank:
     if metadata.get("weights") != model.fingerprint:
         raise WeightsError(
             f"{path} was built from other weights than {model.config.preset}'s; "
@@ -117,16 +131,6 @@ def _codes(model: VAE, tensors: dict[str, Tensor], name: str, path: Path) -> Cod
     return Codes(latents, labels, measures[:, 0], measures[:, 1:])
 
 
-@functools.lru_cache(maxsize=16)  # more than there are presets
-def bank_of(model: VAE) -> Bank | None:
-    """The bank beside the model's weights file, or None where there is none of its preset."""
-    if model.path is None or not (path := model.path.with_name("bank.safetensors")).exists():
-        return None
-    if weights.read_tensors(path)[1].get("preset") != model.config.preset:
-        return None
-    return load_bank(model, path)
-
-
 def check_number(text: object) -> str:
     """`text` as one to four ASCII digits; raises BadRequest otherwise."""
     number = text.strip() if isinstance(text, str) else ""
@@ -136,20 +140,20 @@ def check_number(text: object) -> str:
 
 
 def type_codes(bank: Bank, number: str, seed: int = 0) -> tuple[Tensor, Tensor]:
-    """Latents `(N, D)` of a typed number's digits, and their indices in `bank.typed`: one hand's, by seed.
+    """Latents `(N, D)` of the digits of `number` in one handwriting, and their indices in `bank.typed`.
 
-    The seed picks the hand (a slant, a pen, a size) from the test set's; each digit is then, of the
-    twelve of its class nearest to that hand, one picked by seed.
+    The seed picks a handwriting (slant, stroke width, size) from the test set's; of the twelve codes of a class
+    nearest to it, one is picked by seed.
     """
     style = (bank.typed.style - bank.typed.style.mean(0)) / bank.typed.style.std(0).clamp_min(1e-6)
     generator = torch.Generator().manual_seed(seed)
-    hand = style[int(torch.randint(len(style), (1,), generator=generator))].clamp(-0.8, 0.8)
-    weight = torch.tensor([1.0, 1.0, 1.0, 0.0])  # a 1 is narrow in any hand: its width says nothing
+    handwriting = style[int(torch.randint(len(style), (1,), generator=generator))].clamp(-0.8, 0.8)
+    weight = torch.tensor([1.0, 1.0, 1.0, 0.0])  # a 1 is narrow in any handwriting: its width says nothing
     chosen = []
     picks = torch.randint(12, (10,), generator=generator)  # the same digit looks the same within a number
-    for digit in check_number(number):
-        own = (bank.typed.labels == int(digit)).nonzero()[:, 0]
-        distance = ((style[own] - hand).square() * weight).sum(1)
-        chosen.append(own[distance.argsort()[min(int(picks[int(digit)]), len(own) - 1)]])
+    for digit in map(int, number):
+        own = (bank.typed.labels == digit).nonzero()[:, 0]
+        distance = ((style[own] - handwriting).square() * weight).sum(1)
+        chosen.append(own[distance.argsort()[min(int(picks[digit]), len(own) - 1)]])
     index = torch.stack(chosen)
     return bank.typed.z[index], index

@@ -7,8 +7,6 @@ a drawing or a frame reads as, `judge` (another architecture, another seed) scor
 
 from __future__ import annotations
 
-import contextlib
-import functools
 import json
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -132,26 +130,10 @@ def load_classifier(source: str | Path = "reader") -> Classifier:
 
     Raises WeightsError, naming the file, when it is missing, damaged or of something else.
     """
-    path = _shipped(str(source)) if source in KINDS else Path(source)
+    path = weights.SHIPPED / f"{source}.safetensors" if source in KINDS else Path(source)
     path = path / "model.safetensors" if path.is_dir() else path
     if source in KINDS and not path.exists():
         raise WeightsError(f"{path} is missing; train it with: python train.py --model {source} --out runs/{source}")
-    return _read(path, path.stat().st_mtime_ns if path.exists() else 0)
-
-
-def _shipped(kind: str) -> Path:
-    """The file of a classifier in weights/, or, where there is none, beside the model that is served."""
-    path = weights.SHIPPED / f"{kind}.safetensors"
-    if not path.exists():
-        with contextlib.suppress(WeightsError):
-            beside = weights.find().with_name(path.name)
-            return beside if beside.exists() else path
-    return path
-
-
-@functools.lru_cache(maxsize=4)
-def _read(path: Path, changed: int) -> Classifier:
-    """The classifier in a file, once for each time that it changed; it is shared, so nobody may alter it."""
     tensors, metadata = weights.read_tensors(path)
     try:
         classifier = Classifier(ClassifierConfig.from_dict(json.loads(metadata["classifier"])))

@@ -1,26 +1,27 @@
-"""From digits to the frames between them: endpoints, path, decode, compose.
+"""From digits to the frames between them: endpoints, curve, pacing, decode, compose.
 
 A *stack* is a number as pictures, `(N, 1, 28, 28)` float in [0, 1], ink = 1, left to right; *frames*
-are `(T, 28, 28 * places)`. Each place is morphed on its own, and all of them are decoded in one batch.
+are `(T, 28, 28 * places)`. Each digit is morphed on its own, and all of them are decoded in one batch.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, get_args
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from vae import paths
-from vae.bank import Bank, bank_of, class_graph, crossings_between
-from vae.classifier import load_classifier
+from vae.bank import Bank
 from vae.errors import BadRequest
 from vae.model import VAE
-from vae.strokes import written
+from vae.pipeline import Pipeline, pipeline_of
+from vae.strokes import reveal
 
 PathName = Literal["auto", "linear", "slerp", "handwritten"]
 Speed = Literal["raw", "constant", "eased"]
@@ -28,9 +29,9 @@ Speed = Literal["raw", "constant", "eased"]
 SIDE = 28
 REFINE_STEPS = 4  # of an endpoint, those of the model itself included
 RESIDUAL_SPAN = 0.2  # share of the path at each end over which the residual fades
-MAKING_ROOM = 0.65  # share of a leg in which digits step aside, or are written, for a number of other length
-INK_SLACK = 0.07  # share by which a path's digits may have less or more ink than its ends, free of toll
-INK_SCALE = 8.0  # pixels of ink beyond that, for a toll as high as the way itself
+MAKING_ROOM = 0.65  # share of a segment in which digits step aside, or are drawn, for a number of other length
+INK_SLACK = 0.07  # share by which a path's digits may have less or more ink than its ends, free of penalty
+INK_SCALE = 8.0  # pixels of ink beyond that, for a penalty as high as the path's own cost
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,50 @@ class Endpoints:
     z: Tensor
     residual: Tensor
     labels: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Morph:
+    """The frames of a sequence of numbers, digit by digit; each number is shown once, nothing is held.
+
+    Attributes:
+        digits: each digit's own frames `(T, places, 28, 28)` in [0, 1], ink = 1, as many as the longest number has,
+            right-aligned; blank where a number has no such digit.
+        left: the left edge of each in the picture, `(T, places)`, in digits.
+        steps: frames from one number to the next, both included.
+    """
+
+    digits: Tensor
+    left: Tensor
+    steps: int
+
+    @property
+    def places(self) -> int:
+        return self.digits.shape[1]
+
+    @property
+    def stops(self) -> range:
+        """The frames in which the numbers stand."""
+        return range(0, len(self.digits), self.steps - 1)
+
+    @functools.cached_property
+    def frames(self) -> Tensor:
+        """The digits composed: `(T, 28, 28 * places)`."""
+        canvas = self.digits.new_zeros(len(self.digits), SIDE, SIDE * self.places)
+        for start in self.stops[:-1]:
+            part = slice(start + 1 if start else 0, start + self.steps)
+            for k in range(self.places):
+                paste(canvas[part], self.digits[part, k], self.left[part, k] * SIDE)
+        return canvas
+
+    def played(self, hold: int = 0) -> list[int]:
+        """Which frame is shown when, each number standing still for `hold` frames more."""
+        return hold_frames(len(self.digits), self.stops, hold)
+
+
+def hold_frames(count: int, stops: Sequence[int], hold: int) -> list[int]:
+    """The frames 0 to `count` - 1 in order, those at `stops` shown `hold` times more."""
+    return [frame for frame in range(count) for _ in range(1 + hold * (frame in stops))]
 
 
 def morph(
@@ -84,131 +129,106 @@ def morph_sequence(
     speed: Speed = "constant",
     refine: bool = True,
     hold: int = 0,
-    labels: Sequence[Sequence[int] | None] | None = None,
 ) -> Tensor:
-    """`morph` from each stack to the next; every stack is shown once, and `hold` frames longer.
+    """`morph` from each stack to the next; each is shown once, and `hold` frames longer.
 
-    `steps` frames from one stack to the next, both included; so `(steps - 1) * (len(stacks) - 1) + 1`
-    frames without a hold. `labels` says which digits the stacks are, where that is known (typed
-    numbers); the reader looks at the others.
+    Returns `(T, 28, 28 * places)`, T being `(steps - 1) * (len(stacks) - 1) + 1 + hold * len(stacks)`.
     """
+    pipeline = pipeline_of(model)
+    labels = [pipeline.read(stack)[0].tolist() for stack in check_stacks(stacks)]
+    made = make_morph(pipeline, stacks, labels, steps, path, speed, refine)
+    return made.frames[made.played(hold)] if hold else made.frames
+
+
+def check_stacks(stacks: Sequence[Tensor]) -> Sequence[Tensor]:
+    """Raises ValueError unless each is `(N, 1, 28, 28)`, N at least 1."""
+    for stack in stacks:
+        if stack.ndim != 4 or stack.shape[1:] != (1, SIDE, SIDE) or not len(stack):
+            raise ValueError(f"a stack must be (N, 1, 28, 28), not {tuple(stack.shape)}")
+    return stacks
+
+
+def make_morph(
+    pipeline: Pipeline,
+    stacks: Sequence[Tensor],
+    labels: Sequence[Sequence[int]],
+    steps: int = 60,
+    path: PathName = "auto",
+    speed: Speed = "constant",
+    refine: bool = True,
+) -> Morph:
+    """The morph from each stack to the next; `labels` says which digits the stacks are. As `morph`."""
     if len(stacks) < 2 or steps < 2:
         raise ValueError("a morph needs at least two numbers and two steps")
     if speed not in get_args(Speed):
         raise ValueError(f"there is no speed '{speed}'; choose one of {', '.join(get_args(Speed))}")
-    ends = endpoints(model, stacks, refine, labels)
-    places = max(len(end.z) for end in ends)
-    shown = torch.empty((steps - 1) * (len(ends) - 1) + 1 + hold * len(ends), SIDE, SIDE * places)
-    start = hold  # of the next leg's frames
-    for a, b in pairwise(ends):
-        leg = _Leg(model, a, b, path, places)
-        time = clock(steps, speed)
-        alpha = time if speed == "raw" else paths.even_steps(leg.morphing, time)
-        frames = leg.frames(alpha, time)
-        if start == hold:
-            shown[: hold + 1] = frames[0]
-        shown[start + 1 : start + steps] = frames[1:]
-        shown[start + steps : start + steps + hold] = frames[-1]
-        start += steps - 1 + hold
-    return shown
+    ends = endpoints(pipeline.model, stacks, labels, refine)
+    places, count = max(len(end.z) for end in ends), (steps - 1) * (len(ends) - 1) + 1
+    digits, left = torch.zeros(count, places, SIDE, SIDE), torch.zeros(count, places)
+    for k, (a, b) in enumerate(pairwise(ends)):
+        segment = Segment(pipeline, a, b, path)
+        time = frame_times(steps, speed)
+        alpha = time if speed == "raw" else paths.even_steps(segment.decode, time)
+        edge, visible = layout(len(a.z), len(b.z), places, time)
+        own = segment.frames(alpha, visible)
+        new = slice(k * (steps - 1) + (k > 0), (k + 1) * (steps - 1) + 1)  # the first is the last of the segment before
+        digits[new, places - own.shape[1] :], left[new, places - own.shape[1] :] = own[k > 0 :], edge[k > 0 :]
+    return Morph(digits, left, steps)
 
 
-def clock(steps: int, speed: Speed) -> Tensor:
-    """The share of its time at which each frame of a leg is: `(steps,)`, from 0 to 1."""
+def frame_times(steps: int, speed: Speed) -> Tensor:
+    """The share of a segment's time at which each of its frames is: `(steps,)`, from 0 to 1."""
     time = torch.linspace(0, 1, steps)
     return paths.ease(time) if speed == "eased" else time
 
 
-def standing(here: int, there: int, places: int, time: Tensor) -> tuple[Tensor, Tensor]:
-    """Where the digits stand while a number of `here` digits turns into one of `there`, in a picture of
-    `places`, at `time` `(T,)`; both `(T, N)`, left to right, N being the wider number's: the left edge of
-    each, in places, and the share of it that is written.
+def layout(source: int, target: int, places: int, time: Tensor) -> tuple[Tensor, Tensor]:
+    """Digit layout at each frame: left edge (in digits) and visible fraction, `(T, N)` each.
 
-    Numbers are aligned at their right ends. What both have moves; what only one has stands still, and is
-    written after the others stepped aside, or unwritten before they come into the middle.
+    A number of `source` digits turns into one of `target`, in a picture of `places`, over `time` `(T,)`; N is the
+    length of the longer one. Numbers are right-aligned: shared digits slide; extra ones stand still, and are drawn
+    after the others have stepped aside, or erased before those come into the middle.
     """
-    shared, extra, grows = min(here, there), abs(here - there), there > here
+    shared, extra, grows = min(source, target), abs(source - target), target > source
     early, late = (time / MAKING_ROOM).clamp(0, 1), (1 - (1 - time) / MAKING_ROOM).clamp(0, 1)
-    moved, share = paths.ease(early if grows else late), late if grows else 1 - early
-    first = (places - here) / 2 + max(0, here - there)  # where the first shared digit stands in the source
-    last = (places - there) / 2 + max(0, there - here)  # and in the target
+    moved, visible = paths.ease(early if grows else late), late if grows else 1 - early
+    first = (places - source) / 2 + max(0, source - target)  # left edge of the first shared digit in the source
+    last = (places - target) / 2 + max(0, target - source)  # and in the target
     moving, still = first + (last - first) * moved, torch.full_like(moved, last if grows else first)
     left = [still + k for k in range(-extra, 0)] + [moving + k for k in range(shared)]
-    return torch.stack(left, 1), torch.stack([share] * extra + [torch.ones_like(time)] * shared, 1)
+    return torch.stack(left, 1), torch.stack([visible] * extra + [torch.ones_like(time)] * shared, 1)
 
 
-def apart(frames: Tensor, left: Tensor, share: Tensor) -> Tensor:
-    """The digits of composed frames `(T, S, S * places)`, each on its own, as `standing` has them:
-    `(T, N, S, S)`. Where two come close, ink belongs to the one whose middle is nearer; of a digit that is
-    not written yet there is nothing."""
-    middles = (left + 0.5) * SIDE
-    column = torch.arange(frames.shape[2]) + 0.5
-    distance = (column - middles[..., None]).abs().where(share[..., None] > 0, torch.inf)  # (T, N, W)
-    nearest = distance == distance.amin(1, keepdim=True)
-    own = frames[:, None] * (nearest & (share[..., None] > 0))[:, :, None]
-    index = (left * SIDE).round().long()[..., None] + torch.arange(SIDE)  # (T, N, S)
-    return own.gather(3, index[:, :, None].expand(-1, -1, frames.shape[1], -1))
-
-
-class Journey(NamedTuple):
-    """One digit turning into another: `alpha` `(T,)`, the latents there `(T, D)`, the pictures
-    `(T, 28, 28)`."""
-
-    alpha: Tensor
-    z: Tensor
-    frames: Tensor
-
-
-def journey(
-    model: VAE,
-    source: Tensor,
-    target: Tensor,
-    steps: int = 60,
-    path: PathName = "auto",
-    labels: Sequence[int] | None = None,
-) -> Journey:
-    """The morph of one digit `(1, 1, 28, 28)` into another, at constant speed, and where in latent space
-    each of its frames lies. `labels`: which digits the two are; else the reader looks."""
-    known = None if labels is None else [[label] for label in labels]
-    a, b = endpoints(model, [source, target], labels=known)
-    leg = _Leg(model, a, b, path, 1)
-    time = torch.linspace(0, 1, steps)
-    alpha = paths.even_steps(leg.morphing, time)
-    return Journey(alpha, leg.curves[0](alpha), leg.frames(alpha, time))
+def crossfade(source: Tensor, target: Tensor, steps: int) -> Tensor:
+    """Stacks `(N, 1, 28, 28)` and `(M, 1, 28, 28)` -> `(steps, 28, 28 * max(N, M))`: (1 - a) x1 + a x2."""
+    places = max(len(source), len(target))
+    canvases = torch.zeros(2, SIDE, SIDE * places)
+    for canvas, stack in zip(canvases, (source, target), strict=True):
+        left = SIDE * (places - len(stack)) // 2
+        canvas[:, left : left + SIDE * len(stack)] = torch.cat(list(stack[:, 0]), 1)
+    alpha = torch.linspace(0, 1, steps)[:, None, None]
+    return (1 - alpha) * canvases[0] + alpha * canvases[1]
 
 
 def endpoints(
-    model: VAE, stacks: Sequence[Tensor], refine: bool = True, labels: Sequence[Sequence[int] | None] | None = None
+    model: VAE, stacks: Sequence[Tensor], labels: Sequence[Sequence[int]], refine: bool = True
 ) -> list[Endpoints]:
     """Every digit of every stack encoded (and refined) in one batch."""
-    for stack in stacks:
-        if stack.ndim != 4 or stack.shape[1:] != (1, SIDE, SIDE) or not len(stack):
-            raise ValueError(f"a stack must be (N, 1, 28, 28), not {tuple(stack.shape)}")
-    x = torch.cat(list(stacks)).detach().float().cpu()
-    known = list(labels or [None] * len(stacks))
-    y = classes(x) if any(label is None for label in known) else torch.zeros(len(x), dtype=torch.long)
-    sizes = [len(stack) for stack in stacks]
-    y = torch.cat(
-        [part if label is None else torch.tensor(label) for part, label in zip(y.split(sizes), known, strict=True)]
-    )
+    x = torch.cat(list(check_stacks(stacks))).detach().float().cpu()
+    y = torch.tensor([label for part in labels for label in part])
     given = y if model.config.classes else None
-    seen = model.prepare(x)
+    prepared = model.prepare(x)
     with torch.inference_mode():
-        z, logvar = model.encode(seen, given) if refine else model.amortised(seen, given)
+        z, logvar = model.encode(prepared, given) if refine else model.amortised(prepared, given)
         if refine:
-            z = model.refined(seen, z, logvar, given, steps=max(0, REFINE_STEPS - model.config.refinements))
-        residual = (x - drawn(model, z, given))[:, 0] if refine else torch.zeros_like(x[:, 0])
+            z = model.refined(prepared, z, logvar, given, steps=max(0, REFINE_STEPS - model.config.refinements))
+        residual = (x - decode_28(model, z, given))[:, 0] if refine else torch.zeros_like(x[:, 0])
+    sizes = [len(stack) for stack in stacks]
     split = zip(x[:, 0].split(sizes), z.split(sizes), residual.split(sizes), y.split(sizes), strict=True)
     return [Endpoints(*parts) for parts in split]
 
 
-def classes(x: Tensor) -> Tensor:
-    """What the reader takes each digit `(N, 1, 28, 28)` for: `(N,)`."""
-    with torch.inference_mode():
-        return load_classifier("reader")(x).argmax(1)
-
-
-def drawn(model: VAE, z: Tensor, y: Tensor | None = None) -> Tensor:
+def decode_28(model: VAE, z: Tensor, y: Tensor | None = None) -> Tensor:
     """Latents `(B, D)` -> pictures `(B, 1, 28, 28)`; a smaller model's are enlarged, for showing only."""
     x = model.decode(z, y)
     if x.shape[-1] != SIDE:
@@ -216,46 +236,37 @@ def drawn(model: VAE, z: Tensor, y: Tensor | None = None) -> Tensor:
     return x
 
 
-class _Leg:
-    """The way from one number to the next.
+class Segment:
+    """One segment of a morph, from a number to the next.
 
-    What both numbers have is morphed, and moves by `alpha`; what only one of them has is written or
-    unwritten, and where the digits stand shifts, both by `time`, the share of the leg's frames: so a
-    digit that crosses the picture does not use up the even steps of the digits that change.
+    Shared digits follow alpha; layout and extra digits follow time (the share of the segment's frames), so that a
+    digit which slides across the picture does not use up the even steps of those that change.
     """
 
-    def __init__(self, model: VAE, a: Endpoints, b: Endpoints, path: PathName, places: int) -> None:
-        self.model, self.a, self.b, self.places = model, a, b, places
-        shared = min(len(a.z), len(b.z))  # units meet units: numbers are aligned at their right ends
+    def __init__(self, pipeline: Pipeline, a: Endpoints, b: Endpoints, path: PathName) -> None:
+        self.model, self.a, self.b = pipeline.model, a, b
+        shared = min(len(a.z), len(b.z))  # numbers are right-aligned: units meet units
         self.i, self.j = len(a.z) - shared, len(b.z) - shared
-        bank = bank_of(model) if path in ("auto", "handwritten") else None
-        self.curves = [curve_between(path, bank, a, self.i + k, b, self.j + k) for k in range(shared)]
+        self.curves = [curve_between(path, pipeline.bank, a, self.i + k, b, self.j + k) for k in range(shared)]
 
     @torch.inference_mode()
-    def morphing(self, alpha: Tensor) -> Tensor:
-        """The places that both numbers have at `alpha` `(T,)`, in one batch: `(T, shared, 28, 28)`."""
+    def decode(self, alpha: Tensor) -> Tensor:
+        """The shared digits at `alpha` `(T,)`, in one batch: `(T, shared, 28, 28)`."""
         a, b, i, j = self.a, self.b, self.i, self.j
         z = torch.cat([curve(alpha) for curve in self.curves])
         y = None
         if classes := self.model.config.classes:
             ends = (F.one_hot(end.labels[k:], classes).float() for end, k in ((a, i), (b, j)))
             y = torch.cat([paths.linear(*pair)(alpha) for pair in zip(*ends, strict=True)])
-        pictures = drawn(self.model, z, y).view(len(self.curves), len(alpha), SIDE, SIDE).transpose(0, 1)
+        pictures = decode_28(self.model, z, y).view(len(self.curves), len(alpha), SIDE, SIDE).transpose(0, 1)
         leaving, arriving = (residual_weight(share)[:, None, None, None] for share in (alpha, 1 - alpha))
         return (pictures + leaving * a.residual[i:] + arriving * b.residual[j:]).clamp_(0, 1)
 
-    @torch.inference_mode()
-    def frames(self, alpha: Tensor, time: Tensor) -> Tensor:
-        """Composed pictures `(T, 28, 28 * places)` at `alpha` and `time`, both `(T,)`."""
-        a, b = self.a, self.b
-        left, share = standing(len(a.z), len(b.z), self.places, time)
-        alone = (*a.pictures[: self.i], *b.pictures[: self.j])
-        pictures = [written(picture, share[:, k]) for k, picture in enumerate(alone)]
-        pictures += self.morphing(alpha).unbind(1)
-        canvas = alpha.new_zeros(len(alpha), SIDE, SIDE * self.places)
-        for k, picture in enumerate(pictures):
-            put(canvas, picture, left[:, k] * SIDE)
-        return canvas
+    def frames(self, alpha: Tensor, visible: Tensor) -> Tensor:
+        """Every digit of the longer number, `(T, N, 28, 28)`: at `alpha` `(T,)`, or drawn as far as `visible` says."""
+        extra = [*self.a.pictures[: self.i], *self.b.pictures[: self.j]]
+        drawn = [reveal(picture, visible[:, k])[:, None] for k, picture in enumerate(extra)]
+        return torch.cat([*drawn, self.decode(alpha)], 1)
 
 
 def curve_between(path: PathName, bank: Bank | None, a: Endpoints, k: int, b: Endpoints, m: int) -> paths.Curve:
@@ -269,31 +280,31 @@ def curve_between(path: PathName, bank: Bank | None, a: Endpoints, k: int, b: En
         raise ValueError(f"there is no path '{path}'; choose one of {', '.join(get_args(PathName))}")
     if bank is None:
         raise BadRequest("The handwritten path needs the codes that only the shipped model has.")
-    return handwritten(
+    return handwritten_curve(
         bank, (z0, z1), (int(a.labels[k]), int(b.labels[m])), torch.stack([a.pictures[k].sum(), b.pictures[m].sum()])
     )
 
 
-def handwritten(bank: Bank, ends: tuple[Tensor, Tensor], digits: tuple[int, int], ink: Tensor) -> paths.Curve:
+def handwritten_curve(bank: Bank, ends: tuple[Tensor, Tensor], digits: tuple[int, int], ink: Tensor) -> paths.Curve:
     """From one latent to another by way of digits that people wrote, of these two classes and about as much
     ink as the two ends have; a great arc where the bank knows no way."""
-    source, target = (class_graph(bank, digit) for digit in digits)
-    crossings = crossings_between(bank, *digits)
+    source, target = (bank.class_graph(digit) for digit in digits)
+    crossings = bank.crossings_between(*digits)
     same = digits[0] == digits[1]
     if source is None or target is None or not (same or len(crossings)):
         return paths.slerp(*ends)
     (here, ink_here), (there, ink_there) = source, target
     z0, z1 = (z @ bank.metric for z in ends)
-    toll = ink_toll(ink_here, ink).numpy()
+    penalty = ink_penalty(ink_here, ink).numpy()
     if same:
-        points = paths.within(z0, z1, here, toll)
+        points = paths.path_within_class(z0, z1, here, penalty)
     else:
-        tolls = toll, ink_toll(ink_there, ink).numpy()
-        points = paths.across(z0, z1, (here, there), crossings, tolls)
-    return paths.polyline(torch.cat([ends[0][None], (points @ bank.inverse)[1:-1], ends[1][None]]))
+        penalties = penalty, ink_penalty(ink_there, ink).numpy()
+        points = paths.path_across_classes(z0, z1, (here, there), crossings, penalties)
+    return paths.polyline(torch.cat([ends[0][None], (points @ bank.inverse_metric)[1:-1], ends[1][None]]))
 
 
-def ink_toll(ink: Tensor, ends: Tensor) -> Tensor:
+def ink_penalty(ink: Tensor, ends: Tensor) -> Tensor:
     """What it costs a path to pass digits whose `ink` `(N,)` is not between that of its two `ends`: so its
     strokes keep their width."""
     low, high = ends.min() * (1 - INK_SLACK), ends.max() * (1 + INK_SLACK)
@@ -305,7 +316,7 @@ def residual_weight(alpha: Tensor) -> Tensor:
     return 1 - paths.ease((alpha / RESIDUAL_SPAN).clamp(0, 1))
 
 
-def put(canvas: Tensor, picture: Tensor, left: Tensor) -> None:
+def paste(canvas: Tensor, picture: Tensor, left: Tensor) -> None:
     """Lay `picture` `(T, S, S)` on `canvas` `(T, S, W)` with its left edge at `left` `(T,)` pixels, which may
     be fractional or outside; ink on ink stays ink (maximum)."""
     still = bool((left == left[0]).all()) and float(left[0]).is_integer()

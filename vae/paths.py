@@ -82,18 +82,19 @@ def arc_length(points: Tensor) -> Tensor:
 
 @dataclass(frozen=True, eq=False)
 class Graph:
-    """Digits that people wrote: `nodes` `(N, D)`, each joined to its nearest others, both ways, by edges
-    from `start` to `end` at a `cost`, `(E,)` each; those of node i are the ones from `first[i]` to
-    `first[i + 1]`, as in a compressed sparse row."""
+    """Symmetric k-NN graph over `nodes` `(N, D)` in CSR form; edge cost = distance**POWER.
+
+    Edges go from `start` to `end` at a `cost`, `(E,)` each; those of node i are indptr[i] to indptr[i + 1].
+    """
 
     nodes: Tensor
-    first: np.ndarray
+    indptr: np.ndarray
     start: np.ndarray
     end: np.ndarray
     cost: np.ndarray
 
 
-def neighbourhood(nodes: Tensor, neighbours: int = NEIGHBOURS) -> Graph:
+def knn_graph(nodes: Tensor, neighbours: int = NEIGHBOURS) -> Graph:
     """The graph that joins each of `nodes` `(N, D)` to its nearest `neighbours`.
 
     An edge of length d costs d**POWER, so many short steps between digits that people wrote are cheaper
@@ -111,33 +112,33 @@ def neighbourhood(nodes: Tensor, neighbours: int = NEIGHBOURS) -> Graph:
     return Graph(nodes, edges.indptr, start, edges.indices, edges.data)
 
 
-def ways_from(z: Tensor, graph: Graph, toll: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The cheapest way from `z` `(D,)` to every node: what it costs, and the node before (-1: z itself).
+def shortest_paths(z: Tensor, graph: Graph, penalty: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Cost of the shortest path from `z` `(D,)` to every node, and its predecessor there (-1: z itself).
 
-    An edge costs more by the mean `toll` `(N,)` of its ends. The shortest path on a
-    neighbourhood graph approximates a geodesic of the data's manifold: Tenenbaum, de Silva & Langford,
-    Isomap, Science 290, 2000; for the latents of a VAE: Chen et al., 2019,
-    https://arxiv.org/abs/1904.03990 ("Fast approximate geodesics for deep generative models").
+    z enters the graph at its nearest nodes. An edge costs more by the mean `penalty` `(N,)` of its ends. The
+    shortest path on a neighbourhood graph approximates a geodesic of the data's manifold: Tenenbaum, de Silva &
+    Langford, Isomap, Science 290, 2000; for the latents of a VAE: Chen et al., Fast approximate geodesics for deep
+    generative models, 2019, https://arxiv.org/abs/1904.03990.
     """
     count = len(graph.nodes)
-    away = torch.cdist(z[None], graph.nodes)[0].numpy() ** POWER * (1 + toll)
-    doors = np.sort(np.argpartition(away, min(NEIGHBOURS, count) - 1)[:NEIGHBOURS])
-    cost = np.concatenate([graph.cost * (1 + (toll[graph.start] + toll[graph.end]) / 2), away[doors] + 1e-9])
-    end = np.concatenate([graph.end, doors.astype(graph.end.dtype)])
-    first = np.append(graph.first, graph.first.dtype.type(len(end)))  # z comes last; no edge leads to it
-    edges = csr_array((cost, end, first), shape=(count + 1, count + 1))
+    away = torch.cdist(z[None], graph.nodes)[0].numpy() ** POWER * (1 + penalty)
+    entries = np.sort(np.argpartition(away, min(NEIGHBOURS, count) - 1)[:NEIGHBOURS])
+    cost = np.concatenate([graph.cost * (1 + (penalty[graph.start] + penalty[graph.end]) / 2), away[entries] + 1e-9])
+    end = np.concatenate([graph.end, entries.astype(graph.end.dtype)])
+    indptr = np.append(graph.indptr, graph.indptr.dtype.type(len(end)))  # z comes last; no edge leads to it
+    edges = csr_array((cost, end, indptr), shape=(count + 1, count + 1))
     total, before = dijkstra(edges, indices=count, return_predecessors=True)
     unreached = ~np.isfinite(total[:count])
     before = np.where((before == count) | (before < 0), -1, before)[:count]
     return np.where(unreached, away, total[:count]), before
 
 
-def trace(before: np.ndarray, node: int) -> list[int]:
-    """The nodes on the way to `node`, itself the last."""
-    way = [node]
-    while before[way[-1]] >= 0:
-        way.append(int(before[way[-1]]))
-    return way[::-1]
+def backtrack(predecessors: np.ndarray, node: int) -> list[int]:
+    """The nodes of the shortest path to `node`, itself the last."""
+    path = [node]
+    while predecessors[path[-1]] >= 0:
+        path.append(int(predecessors[path[-1]]))
+    return path[::-1]
 
 
 def smooth(
@@ -163,16 +164,16 @@ def smooth(
     return torch.cat([points[:1], smoothed[1:-1].float(), points[-1:]])
 
 
-def within(z0: Tensor, z1: Tensor, graph: Graph, toll: np.ndarray) -> Tensor:
+def path_within_class(z0: Tensor, z1: Tensor, graph: Graph, penalty: np.ndarray) -> Tensor:
     """From z0 to z1 by way of the nodes of one class: smoothed points `(KNOTS, D)`."""
-    cost, before = ways_from(z0, graph, toll)
-    last = torch.cdist(z1[None], graph.nodes)[0].numpy() ** POWER * (1 + toll)
-    way = trace(before, int((cost + last).argmin()))
-    return smooth(torch.cat([z0[None], graph.nodes[way], z1[None]]))
+    cost, before = shortest_paths(z0, graph, penalty)
+    last = torch.cdist(z1[None], graph.nodes)[0].numpy() ** POWER * (1 + penalty)
+    nodes = backtrack(before, int((cost + last).argmin()))
+    return smooth(torch.cat([z0[None], graph.nodes[nodes], z1[None]]))
 
 
-def across(
-    z0: Tensor, z1: Tensor, graphs: tuple[Graph, Graph], crossings: np.ndarray, tolls: tuple[np.ndarray, np.ndarray]
+def path_across_classes(
+    z0: Tensor, z1: Tensor, graphs: tuple[Graph, Graph], crossings: np.ndarray, penalties: tuple[np.ndarray, np.ndarray]
 ) -> Tensor:
     """From z0 in one class to z1 in another: smoothed points `(KNOTS, D)`.
 
@@ -181,12 +182,12 @@ def across(
     constants were chosen on pairs of validation images; see docs/experiments.md.
     """
     (cost0, before0), (cost1, before1) = (
-        ways_from(z, graph, toll) for z, graph, toll in zip((z0, z1), graphs, tolls, strict=True)
+        shortest_paths(z, graph, penalty) for z, graph, penalty in zip((z0, z1), graphs, penalties, strict=True)
     )
     i, j = crossings.T
     leap = (graphs[0].nodes[i] - graphs[1].nodes[j]).norm(dim=1).numpy() ** POWER
-    best = int((cost0[i] + leap * (1 + (tolls[0][i] + tolls[1][j]) / 2) + cost1[j]).argmin())
-    here, there = trace(before0, int(i[best])), trace(before1, int(j[best]))[::-1]
+    best = int((cost0[i] + leap * (1 + (penalties[0][i] + penalties[1][j]) / 2) + cost1[j]).argmin())
+    here, there = backtrack(before0, int(i[best])), backtrack(before1, int(j[best]))[::-1]
     points = torch.cat([z0[None], graphs[0].nodes[here], graphs[1].nodes[there], z1[None]])
     return smooth(points, pins=(len(here), len(here) + 1))
 

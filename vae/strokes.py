@@ -1,4 +1,4 @@
-"""Ink that comes and goes the way a pen would bring it: along the stroke, not as a fading ghost."""
+"""Drawing and erasing a digit along its strokes, as a pen would, where fading would leave a ghost."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import dijkstra
 from torch import Tensor
 
-INK = 0.15  # what counts as drawn
-SOFT = 0.12  # length of the wet end of the stroke, as a share of the whole
+INK = 0.15  # fainter pixels are paper
+SOFT = 0.12  # length over which the end of the stroke fades, as a share of the whole
 
 
 def stroke_order(picture: Tensor) -> Tensor:
@@ -55,7 +55,7 @@ def stroke_order(picture: Tensor) -> Tensor:
     return torch.from_numpy(order.astype(np.float32))
 
 
-def written(picture: Tensor, share: Tensor) -> Tensor:
+def reveal(picture: Tensor, share: Tensor) -> Tensor:
     """`picture` `(S, S)` when a share `(T,)` in [0, 1] of its strokes is drawn: `(T, S, S)`; at 1, all."""
     front = share[:, None, None] * (1 + SOFT)
     return picture * ((front - stroke_order(picture)) / SOFT).clamp(0, 1)

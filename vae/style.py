@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from vae.bank import Codes
 from vae.model import VAE
 
 NEAREST = 5  # codes that a transported digit is drawn to
@@ -32,47 +33,44 @@ def measure_style(x: Tensor) -> Tensor:
 
 
 @torch.inference_mode()
-def in_the_hand_of(
-    model: VAE,
-    x: Tensor,
-    label: int,
-    codes: Tensor | None = None,
-    labels: Tensor | None = None,
-    digits: Sequence[int] = range(10),
+def in_handwriting_of(
+    model: VAE, x: Tensor, label: int, codes: Codes | None = None, digits: Sequence[int] = range(10)
 ) -> Tensor:
-    """The digits `digits` as whoever wrote `x` `(1, C, S, S)`, a `label`, might write them.
+    """The digits `digits` as whoever wrote `x` `(1, C, S, S)`, a `label`, might write them: `(len(digits), C, S, S)`.
 
-    A conditional model keeps the latent, which holds the style, and is given another class. Of the
-    others, the latents of each class are taken for a Gaussian, fitted to `codes` `(N, D)` with
-    `labels` `(N,)`, and x goes where optimal transport takes it from its class to the other:
-
-        z' = m_k + A (z - m_y),   A = S_y^-1/2 (S_y^1/2 S_k S_y^1/2)^1/2 S_y^-1/2
-
-    so a digit slanted for its class becomes one slanted for its new class
-    (Peyre & Cuturi, Computational Optimal Transport, 2019, remark 2.31). Classes are no Gaussians, so
-    outliers are first drawn in to the usual distance from their mean, and z' goes half way to the mean
-    of the NEAREST codes of its new class. Returns `(len(digits), C, S, S)`.
+    A conditional model keeps the latent, which holds the style, and is given another class; of the others the
+    latent is `transported`, by `codes` of every class.
     """
     if model.config.classes:
         wanted = torch.tensor(list(digits))
         mu, _ = model.encode(model.prepare(x), torch.tensor([label]))
         return model.decode(mu.expand(len(wanted), -1), wanted)
-    if codes is None or labels is None:
+    if codes is None:
         raise ValueError(f"'{model.config.preset}' does not know classes: give codes and their labels")
     mu = model.encode(model.prepare(x))[0][0]
-    return model.decode(transported(mu, label, codes, labels, digits))
+    return model.decode(transported(mu, label, codes, digits))
 
 
-def transported(mu: Tensor, label: int, codes: Tensor, labels: Tensor, digits: Sequence[int] = range(10)) -> Tensor:
-    """The latent `mu` `(D,)` of a `label` taken to each of `digits`, as `in_the_hand_of` says: `(n, D)`."""
-    mean, covariance = gaussian(codes[labels == label])
+def transported(mu: Tensor, label: int, codes: Codes, digits: Sequence[int] = range(10)) -> Tensor:
+    """The latent `mu` `(D,)` of a `label` taken to each of `digits`: `(len(digits), D)`.
+
+    The codes of each class are taken for a Gaussian, and mu goes where optimal transport takes it from its
+    class y to another, k:
+
+        z' = m_k + A (z - m_y),   A = S_y^-1/2 (S_y^1/2 S_k S_y^1/2)^1/2 S_y^-1/2
+
+    so a digit slanted for its class becomes one slanted for its new class (Peyre & Cuturi, Computational Optimal
+    Transport, 2019, remark 2.31). Classes are no Gaussians, so outliers are first drawn in to the usual distance
+    from their mean, and z' goes half way to the mean of the NEAREST codes of its new class.
+    """
+    mean, covariance = gaussian(codes.z[codes.labels == label])
     root = symmetric_root(covariance)
     inverse = torch.linalg.inv(root)
     white = inverse @ (mu.double() - mean)
     white = white * min(1.0, len(mu) ** 0.5 / float(white.norm().clamp_min(1e-6)))
     moved = []
     for digit in digits:
-        own = codes[labels == digit]
+        own = codes.z[codes.labels == digit]
         mean_k, covariance_k = gaussian(own)
         z = (mean_k + inverse @ symmetric_root(root @ covariance_k @ root) @ white).to(mu.dtype)
         near = (own - z).norm(dim=1).topk(min(NEAREST, len(own)), largest=False).indices

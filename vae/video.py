@@ -33,7 +33,7 @@ from PIL import Image
 from vae.errors import BadRequest
 from vae.render import SIZES, Picture, Style, as_ink, filmstrip, picture_size, render, transparent
 
-Playback = Literal["once", "loop", "bounce"]
+Playback = Literal["once", "bounce"]
 
 FORMATS: dict[str, str] = {  # suffix without its dot -> MIME type
     "mp4": "video/mp4",
@@ -122,17 +122,20 @@ def write_video(
     fps       frames a second, 1 to 120
     size      height of the picture in px, 28 to 2048 (rounded up to an even number)
     style     "ink", "pixels" (nearest neighbour) or "chalk"
-    playback  "bounce" goes there and back: frames 0 ... T-1 ... 1, 2T - 2 of them, so that a player
-              that repeats the file shows no frame twice in a row. "once" and "loop" keep the frames
-              as they are; GIF and WebP repeat in any case, and a page decides it for the others.
-    hold      seconds, 0 to 10, for which the first and the last frame stay before they move on
+    playback  "once", or "bounce": there and back, so that a player that repeats the file shows no
+              frame twice in a row. GIF and WebP repeat by themselves; a page decides it for the others.
+    hold      seconds, 0 to 10, for which the first and the last frame stay each time they are reached
 
     The file appears whole or not at all. BadRequest for options that do not exist (also for the
     suffix), ValueError for frames that are not ink, OSError when the file cannot be written.
     """
+    if not (isfinite(hold) and 0 <= hold <= 10):
+        raise BadRequest("The hold must be between 0 and 10 seconds.")
     path = Path(path)
     suffix = _known(path.suffix.removeprefix("."))
-    job = _job(frames, fps, size, style, playback, hold)
+    ink, pause = as_ink(frames), _frames_in(hold, fps)
+    there = [0] * pause + list(range(len(ink))) + [len(ink) - 1] * pause
+    job = _job(ink, fps, size, style, playback, there)
     with TemporaryDirectory(dir=path.parent, prefix=".morph-") as folder:  # same disk: replacing is atomic
         _written(job, suffix, folder).replace(path)
     return path
@@ -145,14 +148,15 @@ def encode(
     size: int = 512,
     style: Style = "ink",
     playback: Playback = "once",
-    hold: float = 0.0,
+    there: Sequence[int] | None = None,
 ) -> bytes:
-    """The bytes of the file that `write_video` would write; `format` is one of FORMATS.
+    """The bytes of a file of one of FORMATS; options as in `write_video`.
 
+    `there` says which frame is shown when, holds included (`vae.morphing.hold_frames`); None shows each once.
     BadRequest, too, where they would be more than MOST_BYTES.
     """
-    suffix = _known(format)
-    job = _job(frames, fps, size, style, playback, hold)
+    suffix, ink = _known(format), as_ink(frames)
+    job = _job(ink, fps, size, style, playback, range(len(ink)) if there is None else there)
     with TemporaryDirectory() as folder:  # a real file: faststart moves the index within it
         return _written(job, suffix, folder, MOST_BYTES).read_bytes()
 
@@ -171,22 +175,21 @@ def _known(suffix: str) -> str:
     return suffix.lower()
 
 
-def _job(frames: Any, fps: float, size: int, style: Style, playback: Playback, hold: float) -> _Job:
-    if not (isfinite(fps) and 1 <= fps <= 120):
-        raise BadRequest("The speed must be between 1 and 120 frames a second.")
-    if not (isfinite(hold) and 0 <= hold <= 10):
-        raise BadRequest("The hold must be between 0 and 10 seconds.")
+def _job(
+    ink: NDArray[np.float32], fps: float, size: int, style: Style, playback: Playback, there: Sequence[int]
+) -> _Job:
     if playback not in get_args(Playback):
         raise BadRequest(f"There is no playback {playback!r}; choose one of {', '.join(get_args(Playback))}.")
-    ink = as_ink(frames)
+    _frames_in(0, fps)
     picture_size(ink.shape, size)
-    return _Job(ink, _order(len(ink), playback, round(hold * fps)), fps, size, style, Path(), inf)
+    back = there[-2:0:-1] if playback == "bounce" else []
+    return _Job(ink, [*there, *back], fps, size, style, Path(), inf)
 
 
-def _order(count: int, playback: Playback, hold: int) -> list[int]:
-    """Which of `count` frames is shown when; the ends stay for `hold` frames more."""
-    there = [0] * hold + list(range(count)) + [count - 1] * hold
-    return there + list(range(count - 2, 0, -1)) if playback == "bounce" else there
+def _frames_in(seconds: float, fps: float) -> int:
+    if not (isfinite(fps) and 1 <= fps <= 120):
+        raise BadRequest("The speed must be between 1 and 120 frames a second.")
+    return round(seconds * fps)
 
 
 def _write_stream(job: _Job, codec: str, options: dict[str, str], container: dict[str, str]) -> None:

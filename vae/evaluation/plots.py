@@ -8,7 +8,7 @@ one home of matplotlib, imported only when something is plotted, so that serving
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -16,7 +16,8 @@ from PIL import Image
 from torch import Tensor
 
 from vae import render, weights
-from vae.inspection.samples import samples
+from vae.inspection.latent_map import Scatter
+from vae.inspection.samples import prior_samples
 from vae.model import VAE
 
 if TYPE_CHECKING:
@@ -24,14 +25,6 @@ if TYPE_CHECKING:
 
 COLOURS = ("#4269d0", "#efb118", "#ff725c", "#6cc5b0", "#3ca951", "#ff8ab7", "#a463f2", "#97bbf5", "#9c6b4e", "#7f8794")
 TRAIN, VALIDATION, FAINT = "#9aa3ad", "#1f5fbf", "#e6e8eb"
-
-
-class Scatter(NamedTuple):
-    """Latents on a plane: `points` `(N, 2)`, `labels` `(N,)`, and the share of the variance they show."""
-
-    points: Tensor
-    labels: Tensor
-    share: float
 
 
 @torch.inference_mode()
@@ -103,7 +96,7 @@ def save_run_pictures(model: VAE, splits: Splits, rows: list[dict[str, float]], 
     for name, pictures in (("training", splits.train), ("validation", splits.validation)):
         x, seen = reconstructions(model, pictures[:30])
         save_picture(sheet(x, 10, below=seen), out / f"reconstructions_{name}.png")
-    save_picture(sheet(samples(model, 100), 10), out / "samples.png")
+    save_picture(sheet(prior_samples(model, 100), 10), out / "samples.png")
 
 
 def save_picture(picture: np.ndarray, path: Path) -> None:

@@ -12,9 +12,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from vae.bank import Codes, bank_of
+from vae import paths
+from vae.bank import Codes
 from vae.model import VAE, kl_nats, reconstruction_nats, sample_posterior
-from vae.morphing import PathName, journey
+from vae.morphing import PathName, Segment, endpoints
+from vae.pipeline import Pipeline
 
 CLOUD = 260  # codes of each class that are shown
 DRAWS = 16  # samples of the posterior behind its expectation
@@ -53,19 +55,15 @@ class Anatomy:
 
 
 def take_apart(
-    model: VAE, source: Tensor, target: Tensor, labels: Sequence[int], path: PathName = "auto", steps: int = 48
+    pipeline: Pipeline, source: Tensor, target: Tensor, labels: Sequence[int], path: PathName = "auto", steps: int = 48
 ) -> Anatomy:
     """How the digit `source` `(1, 1, 28, 28)` of class `labels[0]` turns into `target`, of `labels[1]`."""
-    way = journey(model, source, target, steps, path, labels)
-    bank = bank_of(model)
-    return Anatomy(
-        posterior(model, source, labels[0]),
-        posterior(model, target, labels[1]),
-        way.alpha,
-        way.z,
-        way.frames,
-        plane_of(way.z, bank.graph if bank else None, labels),
-    )
+    model, codes = pipeline.model, pipeline.bank.graph if pipeline.bank else None
+    segment = Segment(pipeline, *endpoints(model, [source, target], [[label] for label in labels]), path)
+    alpha = paths.even_steps(segment.decode, torch.linspace(0, 1, steps))
+    z, frames = segment.curves[0](alpha), segment.decode(alpha)[:, 0]
+    ends = (posterior(model, x, label) for x, label in zip((source, target), labels, strict=True))
+    return Anatomy(*ends, alpha, z, frames, plane_of(z, codes, labels))
 
 
 @torch.inference_mode()
@@ -83,10 +81,11 @@ def posterior(model: VAE, x: Tensor, label: int) -> Posterior:
 
 
 def plane_of(z: Tensor, codes: Codes | None, classes: Sequence[int], count: int = CLOUD) -> Plane:
-    """The path `z` `(T, D)` from above: across, the straight line between its ends; up, the direction in
-    which the path leaves that line the most. Distances on the plane are true, those from it are not seen.
+    """The path `z` `(T, D)` projected on a plane: across, the straight line between its ends; up, the direction in
+    which the path leaves that line the most.
 
-    In two dimensions nothing is hidden. Of `codes`, up to `count` of each of the two classes are shown.
+    Orthogonal projection: in-plane distances are exact, off-plane offsets are dropped (two dimensions have none). Of
+    `codes`, up to `count` of each of the two classes are shown.
     """
     start, across = z[0], unit(z[-1] - z[0])
     astray = off_axis(z - start, across)

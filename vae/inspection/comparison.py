@@ -7,7 +7,7 @@ are the settings of the scoreboard's rows (`vae.evaluation.methods_of`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -17,11 +17,11 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from vae import render
-from vae.errors import WeightsError
 from vae.model import VAE, reconstruction_nats
-from vae.morphing import SIDE, PathName, Speed, morph_sequence
+from vae.morphing import SIDE, PathName, Speed, crossfade, make_morph
+from vae.pipeline import Pipeline
+from vae.reading import Reading
 from vae.render import Picture
-from vae.request import Reading, loaded
 
 STEPS = 40
 GAP = 10  # px around a cell of the labelled grid
@@ -57,10 +57,12 @@ TITLES = {entry.preset: entry.name.split(",")[0] for entry in LINEUP if entry.pr
 
 
 class Panel(NamedTuple):
-    """An entry and its frames `(T, 28, 28 * places)` in [0, 1], ink = 1."""
+    """An entry, its frames `(T, 28, 28 * places)` in [0, 1], ink = 1, and the digits that stand in them, in one or
+    more stretches of time: `(t, N, 28, 28)` each."""
 
     entry: Entry
     frames: Tensor
+    digits: tuple[Tensor, ...]
 
 
 class Rebuilt(NamedTuple):
@@ -72,65 +74,37 @@ class Rebuilt(NamedTuple):
     nats: Tensor
 
 
-def shipped() -> dict[str, VAE]:
-    """The models of the line-up whose weights are here, by preset."""
-    models = {}
-    for preset in dict.fromkeys(entry.preset for entry in LINEUP if entry.preset):
-        try:
-            models[preset] = loaded(preset)
-        except WeightsError:
-            continue  # not shipped: left out, the rest is still worth seeing
-    return models
-
-
-def line_up(source: Reading, target: Reading, steps: int = STEPS) -> list[Panel]:
+def line_up(pipeline: Pipeline, source: Reading, target: Reading, steps: int = STEPS) -> list[Panel]:
     """The morph of two numbers by every entry whose model is here; `steps` frames each, at least 2."""
-    models, panels = shipped(), []
-    stacks = [source.pictures, target.pictures]
+    panels = []
+    stacks, labels = [source.pictures, target.pictures], [source.labels, target.labels]
     for entry in LINEUP:
         if entry.preset is None:
-            panels.append(Panel(entry, crossfade(source.pictures, target.pictures, steps)))
-        elif entry.preset in models:
+            panels.append(crossfaded(entry, *stacks, steps))
+        elif entry.preset in pipeline.presets:
             speed: Speed = "raw" if entry.classic else "constant"
-            frames = morph_sequence(
-                models[entry.preset],
-                stacks,
-                steps,
-                entry.path,
-                speed,
-                not entry.classic,
-                labels=[classes_of(source), classes_of(target)],
-            )
-            panels.append(Panel(entry, frames))
+            own = pipeline.with_preset(entry.preset)
+            morph = make_morph(own, stacks, labels, steps, entry.path, speed, not entry.classic)
+            panels.append(Panel(entry, morph.frames, (morph.digits,)))
     return panels
 
 
-def crossfade(source: Tensor, target: Tensor, steps: int) -> Tensor:
-    """Stacks `(N, 1, 28, 28)` and `(M, 1, 28, 28)` -> `(steps, 28, 28 * max(N, M))`: (1 - a) x1 + a x2."""
-    places = max(len(source), len(target))
-    one, other = (laid_out(stack, places) for stack in (source, target))
-    alpha = torch.linspace(0, 1, steps)[:, None, None]
-    return (1 - alpha) * one + alpha * other
-
-
-def laid_out(stack: Tensor, places: int) -> Tensor:
-    """A stack `(N, 1, 28, 28)` side by side in the middle of `places` places: `(28, 28 * places)`."""
-    canvas = torch.zeros(SIDE, SIDE * places)
-    left = SIDE * (places - len(stack)) // 2
-    canvas[:, left : left + SIDE * len(stack)] = torch.cat(list(stack[:, 0]), 1)
-    return canvas
-
-
-def classes_of(reading: Reading) -> list[int]:
-    """The digits a number stands for: as typed, or as read."""
-    return [int(digit) for digit in reading.number]
+def crossfaded(entry: Entry, source: Tensor, target: Tensor, steps: int) -> Panel:
+    """A crossfade of two stacks. Nothing in it moves: up to its middle, digits are where the source has them."""
+    frames = crossfade(source, target, steps)
+    digits = []
+    for part, stack in zip(frames.tensor_split([steps // 2]), (source, target), strict=True):
+        left = (frames.shape[2] - SIDE * len(stack)) // 2
+        own = part[:, :, left : left + SIDE * len(stack)]
+        digits.append(own.unflatten(2, (len(stack), SIDE)).transpose(1, 2))
+    return Panel(entry, frames, tuple(digits))
 
 
 @torch.inference_mode()
-def rebuilt(stack: Tensor, labels: Sequence[int]) -> list[Rebuilt]:
-    """The digits `(N, 1, 28, 28)`, of classes `labels`, encoded and decoded by every model."""
+def rebuilt(models: Mapping[str, VAE], stack: Tensor, labels: Sequence[int]) -> list[Rebuilt]:
+    """The digits `(N, 1, 28, 28)`, of classes `labels`, encoded and decoded by every one of `models`."""
     found = []
-    for preset, model in shipped().items():
+    for preset, model in models.items():
         x = model.prepare(stack)
         y = torch.tensor(labels) if model.config.classes else None
         logits = model.decode_logits(model.encode(x, y)[0], y)

@@ -7,7 +7,6 @@ others it is refused.
 
 from __future__ import annotations
 
-import functools
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -16,7 +15,7 @@ from torch import Tensor
 from vae import weights
 from vae.classifier import Classifier, probabilities
 from vae.errors import WeightsError
-from vae.evaluation.plots import Scatter, encode_all
+from vae.evaluation.plots import encode_all
 from vae.model import VAE
 
 if TYPE_CHECKING:
@@ -26,6 +25,14 @@ if TYPE_CHECKING:
 
 CELLS = 40  # a side: between two cells, mixing their logits cannot be told from decoding (0.002 of ink off)
 REACH = 2.65  # standard deviations to either side: 99% of each axis
+
+
+class Scatter(NamedTuple):
+    """Latents on a plane: `points` `(N, 2)`, `labels` `(N,)`, and the share of the variance they show."""
+
+    points: Tensor
+    labels: Tensor
+    share: float
 
 
 class Atlas(NamedTuple):
@@ -42,7 +49,7 @@ class Atlas(NamedTuple):
 
 def build_map(model: VAE, pictures: Pictures, path: Path) -> int:
     """Encode pictures and write the map's points; returns how many bytes the file has."""
-    flat(model)
+    require_plane(model)
     points = encode_all(model, pictures)
     metadata = {"weights": model.fingerprint, "preset": model.config.preset}
     weights.write_tensors(path, {"points": points.half(), "labels": pictures.labels.to(torch.uint8)}, metadata)
@@ -65,7 +72,6 @@ def load_map(model: VAE, path: Path) -> Scatter:
     return Scatter(points.float(), labels.long(), 1.0)
 
 
-@functools.lru_cache(maxsize=4)
 def map_of(model: VAE) -> Scatter | None:
     """The map beside the model's weights file, or None where there is none."""
     if model.path is None or not (path := model.path.with_name("map.safetensors")).exists():
@@ -90,7 +96,7 @@ def axes(points: Tensor | None, cells: int = CELLS) -> tuple[Tensor, Tensor]:
 @torch.inference_mode()
 def atlas(model: VAE, reader: Classifier, points: Tensor | None = None, cells: int = CELLS) -> Atlas:
     """The whole plane of a model with two latents, decoded and read; `points` as in `axes`."""
-    flat(model)
+    require_plane(model)
     across, up = axes(points, cells)
     z = torch.cartesian_prod(up, across).flip(1)  # rows from the top down
     pictures = torch.cat([model.decode(part) for part in z.split(500)])
@@ -103,11 +109,11 @@ def atlas(model: VAE, reader: Classifier, points: Tensor | None = None, cells: i
 @torch.inference_mode()
 def trails(model: VAE, digits: Tensor) -> Tensor:
     """Where the digits of a morph's frames lie on the map: `(T, N, S, S)` in [0, 1] -> `(N, T, 2)`."""
-    flat(model)
+    require_plane(model)
     return torch.stack([model.encode(model.prepare(cell[:, None]))[0] for cell in digits.transpose(0, 1)])
 
 
-def flat(model: VAE) -> None:
+def require_plane(model: VAE) -> None:
     """Raises ValueError unless the model's latent space is a plane that needs no class beside it."""
     if model.config.latent_dim != 2 or model.config.classes or model.config.channels != 1:
         raise ValueError(f"a map needs two latent dimensions; '{model.config.preset}' has another space")

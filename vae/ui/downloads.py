@@ -1,19 +1,17 @@
-"""Keeping a morph: its files, made when they are asked for, and the link that makes it again."""
+"""Downloads: a morph's files, made when they are asked for, and the link that makes it again."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import gradio as gr
 
 from vae.errors import BadRequest
-from vae.model import VAE
+from vae.pipeline import Pipeline
 from vae.request import MorphRequest, produce
 from vae.ui import permalink
 from vae.ui.options import NAMES
-from vae.ui.player import film, shown
+from vae.ui.player import film_seconds, payload
 from vae.ui.server import files
 from vae.ui.server.events import Prepare
 from vae.ui.server.turns import Work
@@ -28,7 +26,7 @@ DOWNLOADS = {
 }
 
 
-def keep_row() -> gr.HTML:
+def download_row() -> gr.HTML:
     """The row of downloads; its custom events are `save` and `reopen`."""
     files = "".join(
         f'<button type="button" data-format="{key}" title="{what}">{name}</button>'
@@ -46,17 +44,14 @@ def keep_row() -> gr.HTML:
     )
 
 
-def save(model: VAE | None) -> Prepare:
+def save(pipeline: Pipeline) -> Prepare:
     """{"recipe", "format"} -> the path of the file, and no words."""
 
-    def prepare(wish: Any) -> Work:
-        if not isinstance(wish, dict) or wish.get("format") not in DOWNLOADS:
+    def prepare(action: Any) -> Work:
+        if not isinstance(action, dict) or action.get("format") not in DOWNLOADS:
             raise BadRequest("There is no such format.")
-        request = replace(permalink.unpack(wish.get("recipe")), formats=(wish["format"],))
-        return Work(request.seconds, partial(run, request, wish["format"]))
-
-    def run(request: MorphRequest, format: str) -> list[Any]:
-        return [files.keep_morph(produce(request, model), format), None]
+        request = permalink.unpack(action.get("recipe"), formats=(action["format"],))
+        return Work(request.seconds, lambda: [files.keep_morph(produce(request, pipeline), action["format"]), None])
 
     return prepare
 
@@ -66,22 +61,22 @@ def not_saved(words: str) -> list[Any]:
     return [None, words]
 
 
-def reopen(model: VAE | None) -> Prepare:
-    """A recipe -> the morph for the player, then the typed numbers, the seed, the hand and the options."""
+def reopen(pipeline: Pipeline) -> Prepare:
+    """A permalink -> the morph for the player, then the typed numbers, the seed, the handwriting and the options."""
 
     def prepare(text: Any) -> Work:
         request = permalink.unpack(text)
-        return Work(film(request).seconds, partial(run, request))
+        return Work(film_seconds(request), lambda: run(request))
 
     def run(request: MorphRequest) -> list[Any]:
-        morph = shown(request, model)
         numbers = [side if isinstance(side, str) else gr.skip() for side in (request.source, request.target)]
         numbers.append(" ".join(side for side in request.via if isinstance(side, str)))
-        return [morph, *numbers, request.seed, request.hand, *(getattr(request, name) for name in NAMES)]
+        options = [getattr(request, name) for name in NAMES]
+        return [payload(request, pipeline), *numbers, request.seed, request.hand, *options]
 
     return prepare
 
 
 def not_reopened(words: str) -> list[Any]:
-    """What `reopen` answers with for what is no recipe."""
+    """What `reopen` answers with for what is no permalink."""
     return [{"error": words}, *[gr.skip()] * (5 + len(NAMES))]

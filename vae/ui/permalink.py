@@ -11,7 +11,8 @@ import base64
 import binascii
 import json
 import zlib
-from dataclasses import fields, replace
+from collections.abc import Sequence
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -19,11 +20,12 @@ import torch
 from torch import Tensor
 
 from vae.errors import BadRequest
-from vae.request import MorphRequest, Side, read_side
+from vae.reading import NumberInput, Reading
+from vae.request import MorphRequest
 
 VERSION = 1
 LEVELS = 15  # of a pixel, above zero
-LONGEST = 16_000  # characters of a recipe
+LONGEST = 16_000  # characters of a permalink
 LARGEST = 64_000  # bytes unpacked: 24 numbers of 4 digits and the options
 DIGIT_BYTES = 28 * 28 // 2
 KEPT = ("steps", "seed", "path", "speed", "refine", "fps", "size", "style", "playback", "hold", "model", "hand")
@@ -31,34 +33,26 @@ DEFAULTS = {field.name: field.default for field in fields(MorphRequest) if field
 UNREADABLE = "This link is damaged or was cut short, so its morph cannot be opened."
 
 
-def settled(request: MorphRequest) -> MorphRequest:
-    """The same request with every picture read and its digits brought to 4 bits a pixel, so that a link
-    made from it gives the very same morph."""
-    source, *via, target = [settled_side(side) for side in request.sides]
-    return replace(request, source=source, via=tuple(via), target=target)
+def quantised(pictures: Tensor) -> Tensor:
+    """Digits as a link keeps them, at 4 bits a pixel, so that it gives the very same morph."""
+    return (pictures * LEVELS).round() / LEVELS
 
 
-def settled_side(side: Side) -> str | Tensor:
-    if isinstance(side, str):
-        return side
-    return (read_side(side).pictures * LEVELS).round() / LEVELS
-
-
-def pack(request: MorphRequest) -> str:
-    """The recipe of a settled request."""
-    sides = [side if isinstance(side, str) else len(side) for side in request.sides]
+def pack(request: MorphRequest, readings: Sequence[Reading]) -> str:
+    """The permalink of a request whose drawn numbers were read `quantised`."""
+    sides = [reading.typed or len(reading.pictures) for reading in readings]
     options = {name: getattr(request, name) for name in KEPT if getattr(request, name) != DEFAULTS[name]}
     head = json.dumps({"v": VERSION, "n": sides, **options}, separators=(",", ":"))
-    drawn = b"".join(nibbles(side) for side in request.sides if not isinstance(side, str))
+    drawn = b"".join(nibbles(reading.pictures) for reading in readings if reading.typed is None)
     return base64.urlsafe_b64encode(zlib.compress(head.encode() + b"\0" + drawn, 9)).decode().rstrip("=")
 
 
-def unpack(recipe: Any) -> MorphRequest:
-    """The request that a recipe stands for, without files. BadRequest for anything that is no recipe."""
+def unpack(permalink: Any, formats: tuple[str, ...] = ()) -> MorphRequest:
+    """The request that a permalink stands for, with these files. BadRequest for anything that is none."""
     try:
-        if not isinstance(recipe, str) or len(recipe) > LONGEST:
+        if not isinstance(permalink, str) or len(permalink) > LONGEST:
             raise ValueError
-        packed = base64.urlsafe_b64decode(recipe + "=" * (-len(recipe) % 4))
+        packed = base64.urlsafe_b64decode(permalink + "=" * (-len(permalink) % 4))
         unpacker = zlib.decompressobj()
         head, _, drawn = unpacker.decompress(packed, LARGEST).partition(b"\0")
         options = json.loads(head)
@@ -67,12 +61,12 @@ def unpack(recipe: Any) -> MorphRequest:
         source, *via, target = sides_from(options.pop("n"), drawn)
     except (ValueError, TypeError, KeyError, AttributeError, binascii.Error, zlib.error, RecursionError):
         raise BadRequest(UNREADABLE) from None
-    return MorphRequest(source, target, via=tuple(via), formats=(), **options)
+    return MorphRequest(source, target, via=tuple(via), formats=formats, **options)
 
 
-def sides_from(described: list[Any], drawn: bytes) -> list[Side]:
-    """Typed numbers as they are, and for a count as many digits off the front of `drawn`."""
-    sides: list[Side] = []
+def sides_from(described: list[Any], drawn: bytes) -> list[NumberInput]:
+    """Typed numbers as they are; for a count, that many digits off the front of `drawn`."""
+    sides: list[NumberInput] = []
     for side in described:
         if isinstance(side, str):
             sides.append(side)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import io
-from dataclasses import replace
+from collections.abc import Sequence
 from typing import Any
 
 import gradio as gr
@@ -18,21 +18,23 @@ from PIL import Image
 from torch import Tensor
 
 from vae import render, video
-from vae.model import VAE
-from vae.request import USUAL_PLACES, MorphRequest, MorphResult, Reading, produce
+from vae.pipeline import Pipeline
+from vae.reading import Reading
+from vae.render import Style
+from vae.request import USUAL_PLACES, MorphRequest, encode, produce, read_numbers
 from vae.ui import permalink
 from vae.ui.ribbon import ribbon
 from vae.ui.theme import static
 
 UNKNOWN = 0.5  # below this certainty, a picture looks like nothing the reader knows
 SHOWN_WIDTH = 768  # px of the video on the page
-FILM = ("mp4",)
+FILM = "mp4"
 STRIP_CELLS = 12
 STRIP_HEIGHT = 96  # px
 
 
 def player(opening: dict[str, Any] | None) -> gr.HTML:
-    """The component; its value is what `shown` makes."""
+    """The component; its value is what `payload` makes."""
     return gr.HTML(
         value=opening,
         html_template=static("player.html"),
@@ -42,32 +44,38 @@ def player(opening: dict[str, Any] | None) -> gr.HTML:
     )
 
 
-def shown(request: MorphRequest, model: VAE | None) -> dict[str, Any]:
+def payload(request: MorphRequest, pipeline: Pipeline) -> dict[str, Any]:
     """A request carried out for the page: JSON, bytes in base64."""
-    request = permalink.settled(request)
-    result = produce(film(request), model)
-    frames = without_holds(result)
+    readings = read_numbers(request, pipeline, permalink.quantised)
+    morph = produce(request, pipeline, readings).morph
+    played = morph.played(request.hold_frames)
+    track = played[request.hold_frames : len(played) - request.hold_frames]  # without the first and the last pause
+    lines = ribbon(pipeline, morph.digits)
     return {
-        "recipe": permalink.pack(request),
-        "video": encoded(result.files["mp4"]),
+        "recipe": permalink.pack(request, readings),
+        "video": encoded(encode(request, morph, FILM, film_size(request))),
         "fps": request.fps,
-        "frames": len(result.frames),
-        "hold": round(request.hold * request.fps),
+        "frames": len(played),
+        "hold": request.hold_frames,
         "bounce": request.playback == "bounce",
         "style": request.style,
-        "places": frames.shape[2] // 28,
-        "strip": strip(frames, request.style),
-        "ribbon": ribbon(frames, result),
-        "sides": [side(reading) for reading in result.readings],
+        "places": morph.places,
+        "strip": strip(morph.frames, track, request.style),
+        "ribbon": [[line[frame] for frame in track] for line in lines if any(line)],
+        "sides": [side(reading) for reading in readings],
     }
 
 
-def film(request: MorphRequest) -> MorphRequest:
-    """The request for the page's own video, no larger than the page shows it and than it can be made; the
-    size that was asked for is that of the downloads."""
+def film_size(request: MorphRequest) -> int:
+    """Height of the page's own video, in px: no larger than the page shows it and than it can be made; the size
+    that was asked for is that of the downloads."""
     places = request.places(unread=USUAL_PLACES)
-    size = min(request.size, SHOWN_WIDTH // places, video.tallest(FILM, request.shown, places))
-    return replace(request, size=size, formats=FILM)
+    return min(request.size, SHOWN_WIDTH // places, video.tallest([FILM], request.shown, places))
+
+
+def film_seconds(request: MorphRequest) -> float:
+    """About how long `payload` takes."""
+    return request.seconds_for([FILM], film_size(request))
 
 
 def side(reading: Reading) -> dict[str, Any]:
@@ -82,17 +90,12 @@ def side(reading: Reading) -> dict[str, Any]:
     }
 
 
-def without_holds(result: MorphResult) -> Tensor:
-    """The frames without those that repeat the first and the last."""
-    hold = round(result.request.hold * result.request.fps)
-    return result.frames[hold : len(result.frames) - hold]
-
-
-def strip(frames: Tensor, style: str) -> str:
-    """A filmstrip as a PNG data URL; wide numbers get fewer pictures, so that strips have about one shape."""
-    count = min(len(frames), max(4, STRIP_CELLS // (frames.shape[2] // 28)))
-    chosen = ((torch.arange(count) + 0.5) / count * (len(frames) - 1)).round().long()  # each at its own time
-    pictures = render.render(frames[chosen], STRIP_HEIGHT, style)  # type: ignore[arg-type]
+def strip(frames: Tensor, track: Sequence[int], style: Style) -> str:
+    """A filmstrip of the frames along `track` as a PNG data URL; wide numbers get fewer pictures, so that strips have
+    about one shape."""
+    count = min(len(track), max(4, STRIP_CELLS // (frames.shape[2] // 28)))
+    at = ((torch.arange(count) + 0.5) / count * (len(track) - 1)).round().long()  # each at its own time
+    pictures = render.render(frames[torch.tensor(track)[at]], STRIP_HEIGHT, style)
     file = io.BytesIO()
     Image.fromarray(np.concatenate(list(pictures), 1)).save(file, "PNG")
     return "data:image/png;base64," + encoded(file.getvalue())

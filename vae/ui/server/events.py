@@ -8,7 +8,7 @@ from typing import Any
 
 from gradio.context import LocalContext
 
-from vae.ui.messages import plain_errors, sentence
+from vae.ui.messages import sentence
 from vae.ui.server.pictures import fetched
 from vae.ui.server.turns import TURNS, Work
 from vae.ui.server.visitors import visitor_of
@@ -23,17 +23,6 @@ async def in_turn(prepare: Prepare, values: Sequence[Any]) -> Any:
     visitor = visitor_of(LocalContext.request.get(None))
     async with TURNS.place(visitor):
         return await TURNS.run(visitor, prepare(*await fetched(values)))
-
-
-def endpoint(prepare: Prepare) -> Callable[..., Any]:
-    """For the API: the same name, arguments and docstring; what is wrong is raised as a `gr.Error`."""
-
-    @functools.wraps(prepare)
-    async def event(*values: Any) -> Any:
-        with plain_errors():
-            return await in_turn(prepare, values)
-
-    return event
 
 
 def page_event(prepare: Prepare, told: Callable[[str], Any] = lambda words: {"error": words}) -> Callable[..., Any]:
@@ -51,3 +40,31 @@ def page_event(prepare: Prepare, told: Callable[[str], Any] = lambda words: {"er
 def taking(seconds: float, run: Callable[..., Any]) -> Prepare:
     """The call of `run`, which always takes about so many seconds."""
     return lambda *values: Work(seconds, functools.partial(run, *values))
+
+
+PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+
+
+def connect(
+    listen: Callable[..., Any],
+    event: Callable[..., Any] | None,
+    inputs: Any,
+    outputs: Any,
+    *,
+    ask: str,
+    arrived: str,
+    failed: str = "",
+    **more: Any,
+) -> Any:
+    """Have the page's script ask the server and be given the answer.
+
+    `listen` is what starts it (`button.click`); `ask` is JavaScript that gives the inputs; `arrived` names the
+    function of `digitMorph` that gets the outputs, and null where there is no answer, unless another one,
+    `failed`, is to be called then. Returns the event, as Gradio does.
+    """
+    asked = listen(event, inputs, outputs, js=ask, **PRIVATE, **more)
+    given = outputs if isinstance(outputs, list) else [outputs]
+    asked.success(None, given, None, js=f"(...made) => digitMorph.{arrived}(...made)", api_visibility="private")
+    otherwise = f"digitMorph.{failed}()" if failed else f"digitMorph.{arrived}(null)"
+    asked.failure(None, None, None, js=f"() => {otherwise}", api_visibility="private")
+    return asked

@@ -20,7 +20,7 @@ import httpx
 from gradio_client.utils import is_http_url_like
 
 from vae.errors import UnreadablePicture
-from vae.request import MOST_PLACES
+from vae.reading import MOST_PLACES
 from vae.ui.server import files
 
 MiB = 2**20

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from html import escape
 from typing import Any
 
@@ -11,20 +12,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from vae import video
 from vae.evaluation.results import curves, evaluation, row_of
-from vae.inspection.comparison import LINEUP, TITLES, Entry, Panel, classes_of, labelled_grid, line_up, rebuilt, shipped
-from vae.morphing import SIDE, apart, standing
-from vae.request import MorphRequest, one_of, read_side, read_sides
+from vae.inspection.comparison import LINEUP, TITLES, Entry, Panel, line_up, rebuilt
+from vae.morphing import SIDE
+from vae.pipeline import Pipeline
+from vae.request import MorphRequest, read_numbers
 from vae.ui import permalink
-from vae.ui.api import declare
 from vae.ui.film import packed
-from vae.ui.messages import sentence
 from vae.ui.player import ink_bytes
-from vae.ui.ribbon import seen
-from vae.ui.server import files
-from vae.ui.server.events import page_event, taking
-from vae.ui.server.turns import Work
+from vae.ui.ribbon import ribbon
+from vae.ui.server.events import connect, page_event, taking
 from vae.ui.tabs import scoreboard
 from vae.ui.theme import static
 
@@ -45,37 +42,27 @@ PLAUSIBLE = {
     "flagship-straight": "flagship: linear",
     "flagship": "flagship: handwritten",
 }  # the scoreboard's rows
-FILES = ("mp4", "gif")
-FILE_STEPS, FILE_FPS, FILE_HOLD = 40, 20, 0.6
 
 
-def compare() -> None:
+def compare_tab(pipeline: Pipeline) -> None:
     """Lay out the tab and connect it."""
     page = gr.HTML(
-        html_template=page_html(),
+        html_template=page_html(pipeline),
         js_on_load="digitMorph.mountCompare(element, trigger, ['compare'])",
         apply_default_css=False,
         elem_classes=["for-compare"],
     )
-    made = page.compare(
-        page_event(taking(1.0, answer)),
-        page,
-        page,
-        js="() => digitMorph.morph.recipe",
-        api_visibility="private",
-        show_progress="hidden",
-        trigger_mode="multiple",
-    )
-    made.success(None, [page], None, js="(made) => digitMorph.compared(made)", api_visibility="private")
-    made.failure(None, None, None, js="() => digitMorph.compared(null)", api_visibility="private")
+    answer = page_event(taking(1.0, comparing(pipeline)))
+    ask = "() => digitMorph.morph.recipe"
+    connect(page.compare, answer, page, page, ask=ask, arrived="compared", trigger_mode="multiple")
 
 
-def page_html() -> str:
+def page_html(pipeline: Pipeline) -> str:
     """The tab as HTML, all of it but the visitor's own pictures."""
-    found, trained, models = evaluation(), curves(), shipped()
+    found, trained = evaluation(), curves()
     parts = {
-        "entries": "".join(entry_html(entry, found) for entry in LINEUP),
-        "rebuilt": "".join(rebuilt_html(preset) for preset in models),
+        "entries": "".join(entry_html(pipeline, entry, found) for entry in LINEUP),
+        "rebuilt": "".join(rebuilt_html(preset) for preset in TITLES if preset in pipeline.presets),
         "paths": scoreboard.path_table(found),
         "models": scoreboard.model_table(found),
         "curves": "".join(scoreboard.chart(name, TITLES[name], trained[name]) for name in TITLES if name in trained),
@@ -86,9 +73,9 @@ def page_html() -> str:
     return page
 
 
-def entry_html(entry: Entry, found: dict[str, Any]) -> str:
+def entry_html(pipeline: Pipeline, entry: Entry, found: dict[str, Any]) -> str:
     """One of those compared: its canvas, its ribbon, and what it is."""
-    score = "".join(f"<span>{escape(part)}</span>" for part in figures(entry, found))
+    score = "".join(f"<span>{escape(part)}</span>" for part in figures(pipeline, entry, found))
     code = f" <code>{entry.preset}</code>" if entry.preset else ""
     return (
         f'<figure class="entry" data-key="{entry.key}"><div class="frame">'
@@ -100,12 +87,12 @@ def entry_html(entry: Entry, found: dict[str, Any]) -> str:
     )
 
 
-def figures(entry: Entry, found: dict[str, Any]) -> list[str]:
+def figures(pipeline: Pipeline, entry: Entry, found: dict[str, Any]) -> list[str]:
     """Parameters and scores on the test set, as far as they are known."""
     parts = []
     if entry.preset is None:
         parts.append("0 parameters")
-    elif model := shipped().get(entry.preset):
+    elif model := pipeline.presets.get(entry.preset):
         parts.append(f"{sum(p.numel() for p in model.parameters()):,} parameters")
     row = row_of(found["models"], "model", entry.preset or "")
     if row.get("nelbo") is not None:
@@ -126,107 +113,51 @@ def rebuilt_html(preset: str) -> str:
     )
 
 
-def answer(text: Any) -> dict[str, Any]:
-    """A recipe -> the tab's pictures, or {"error": what to tell the visitor}."""
-    try:
+def comparing(pipeline: Pipeline) -> Callable[[Any], dict[str, Any]]:
+    """A permalink -> the tab's pictures. Raises BadRequest for what is none."""
+
+    @functools.lru_cache(maxsize=16)
+    def typed(source: str, target: str, seed: int) -> dict[str, Any]:
+        """Kept for typed numbers only, such as those that every visitor meets first; nothing of a drawing is."""
+        return compared(MorphRequest(source, target, seed=seed), pipeline)
+
+    def answer(text: Any) -> dict[str, Any]:
         request = permalink.unpack(text)
-        typed = all(isinstance(side, str) for side in request.sides)
-        return typed_answer(request.source, request.target, request.seed) if typed else compared(request)
-    except Exception as error:
-        return {"error": sentence(error)}
+        if all(isinstance(side, str) for side in request.sides):
+            return typed(request.source, request.target, request.seed)
+        return compared(request, pipeline)
+
+    return answer
 
 
-@functools.lru_cache(maxsize=16)
-def typed_answer(source: str, target: str, seed: int) -> dict[str, Any]:
-    """Kept for typed numbers only, such as those that every visitor meets first; nothing of a drawing is."""
-    return compared(MorphRequest(source, target, seed=seed))
-
-
-def compared(request: MorphRequest) -> dict[str, Any]:
+def compared(request: MorphRequest, pipeline: Pipeline) -> dict[str, Any]:
     """The line-up of a request's two numbers as JSON: the films of all, what the reader sees in each frame,
     and the digits as each model rebuilds them. Of a sequence, the first and the last number."""
-    source, *_, target = read_sides(request)
-    ends, panels = (source, target), line_up(source, target)
+    source, *_, target = read_numbers(request, pipeline)
+    ends, panels = (source, target), line_up(pipeline, source, target)
     frames = torch.stack([panel.frames for panel in panels])
     digits = torch.cat([end.pictures for end in ends])
-    labels = [label for end in ends for label in classes_of(end)]
-    counts = len(source.digits), len(target.digits)
+    models = {preset: pipeline.presets[preset] for preset in TITLES if preset in pipeline.presets}
     return {
         "title": " becomes ".join(end.number for end in ends),
         "film": packed(frames),
         "frames": frames.shape[1],
         "places": frames.shape[3] // SIDE,
-        "panels": [{"key": panel.entry.key, "ribbon": ribbon(panel, *counts)} for panel in panels],
+        "panels": [{"key": panel.entry.key, "ribbon": least_sure(pipeline, panel)} for panel in panels],
         "read": [ink_bytes(digit) for digit in digits],
         "rebuilt": {
             made.preset: {"digits": [ink_bytes(whole(p)) for p in made.pictures], "nats": made.nats.tolist()}
-            for made in rebuilt(digits, labels)
+            for made in rebuilt(models, digits, [*source.labels, *target.labels])
         },
     }
 
 
-def ribbon(panel: Panel, source: int, target: int) -> list[list[float]]:
-    """For each frame, the digit that the reader sees and how sure it is; of several places, the one it is
-    least sure of. `source` and `target` are how many digits the two numbers have.
-
-    In a crossfade nothing moves: up to its middle, digits are where the first number has them.
-    """
-    frames, places = panel.frames, panel.frames.shape[2] // SIDE
-    time = torch.linspace(0, 1, len(frames))
-    if panel.entry.preset is None:
-        cut = len(frames) // 2
-        parts = [(frames[:cut], time[:cut], source, source), (frames[cut:], time[cut:], target, target)]
-    else:
-        parts = [(frames, time, source, target)]
-    lines = []
-    for part, times, here, there in parts:
-        digits = apart(part, *standing(here, there, places, times))
-        lines += [[found for found in frame if found] for frame in zip(*seen(digits), strict=True)]
-    return [min(frame, key=lambda found: found[1], default=[0, 0.0]) for frame in lines]
+def least_sure(pipeline: Pipeline, panel: Panel) -> list[list[float]]:
+    """For each frame, the digit that the reader sees and how certain it is; of several, the least certain one."""
+    frames = [seen for part in panel.digits for seen in zip(*ribbon(pipeline, part), strict=True)]
+    return [min(filter(None, seen), key=lambda digit: digit[1], default=[0, 0.0]) for seen in frames]
 
 
 def whole(picture: Tensor) -> Tensor:
     """A model's picture `(S, S)` at 28x28, its pixels as they are: `(28, 28)`."""
     return F.interpolate(picture[None, None], size=(SIDE, SIDE), mode="nearest")[0, 0]
-
-
-def compare_endpoint() -> None:
-    """Declare `/compare`."""
-
-    def compare(source: str, target: str, seed: float = 0, format: str = "mp4") -> Work:
-        """Morph one typed number into another by every shipped model, side by side in one labelled video.
-
-        Shown are a crossfade of pixels, a plain autoencoder, four smaller VAEs along a straight line
-        between the codes, and the flagship along a straight line and along its handwritten path.
-
-        Args:
-            source: the number to start from, one to four digits, such as "3".
-            target: the number to end with, one to four digits, such as "8".
-            seed: whose handwriting the digits are in; the same seed gives the same video.
-            format: "mp4" or "gif".
-
-        Returns:
-            The file, and as JSON the name and kind of each model in reading order, with its scores.
-        """
-        one_of("format", format, FILES)
-        request = MorphRequest(source, target, seed=seed)  # type: ignore[arg-type]
-
-        def run() -> tuple[str, dict[str, Any]]:
-            ends = [read_side(side, request.seed) for side in request.sides]
-            panels = line_up(ends[0], ends[1], FILE_STEPS)
-            grid = labelled_grid(panels)
-            data = video.encode(grid, format, fps=FILE_FPS, size=grid.shape[1], style="pixels", hold=FILE_HOLD)
-            name = f"{ends[0].number}-to-{ends[1].number}-compared.{format}"
-            return files.keep(data, name), {"models": [told(panel.entry) for panel in panels]}
-
-        return Work(1.5, run)
-
-    with gr.Row(visible=False):
-        numbers = [gr.Textbox(label="source"), gr.Textbox(label="target")]
-        seed, format = gr.Number(0, label="seed"), gr.Textbox("mp4", label="format")
-        declare(compare, [*numbers, seed, format], [gr.File(label="file"), gr.JSON(label="models")])
-
-
-def told(entry: Entry) -> dict[str, str]:
-    """An entry for those who asked by program."""
-    return {"name": entry.name, "kind": KINDS[entry.key], "figures": ", ".join(figures(entry, evaluation()))}

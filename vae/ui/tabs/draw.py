@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from vae.errors import EmptyDrawing, UnreadablePicture
-from vae.request import MOST_PLACES
+from vae.reading import MOST_PLACES
 from vae.ui.theme import static
 
 PREFIX = "data:image/png;base64,"

@@ -1,6 +1,6 @@
 """Explore: the map of a latent space, directions through another, and digits that nobody wrote.
 
-The page asks one thing at a time (a "wish", JSON with what is wanted under "ask") and gets JSON back with
+The page asks for one thing at a time (an action, JSON with its name under "ask") and gets JSON back with
 pictures that it draws itself; moving over the map or along a strip asks for nothing.
 """
 
@@ -8,36 +8,35 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import gradio as gr
 import torch
 from torch import Tensor
 
-from vae.classifier import probabilities
 from vae.errors import BadRequest, WeightsError
 from vae.inspection import directions, latent_map, samples
 from vae.model import VAE
-from vae.request import is_number, loaded, produce, whole
+from vae.morphing import SIDE, make_morph
+from vae.pipeline import Pipeline
+from vae.reading import read_number
+from vae.request import is_number, read_numbers, whole
 from vae.ui import permalink
-from vae.ui.explore_endpoints import explore_endpoints
 from vae.ui.levels import packed
 from vae.ui.messages import sentence
 from vae.ui.player import ink_bytes
-from vae.ui.ribbon import parted, reader
-from vae.ui.server.events import page_event, taking
+from vae.ui.server.events import connect, page_event, taking
 from vae.ui.tabs.draw import drawing
-from vae.ui.tabs.morph import PRIVATE, plain
+from vae.ui.tabs.morph import filled_by_script
 from vae.ui.theme import static
 
-FLAT = "conv2d"  # the model whose latent space is the map
+PLANE = "conv2d"  # the model whose latent space is the map
 TRAIL = 40  # frames of a morph whose places the map shows
 NEW = 10
 FARTHEST = 4.0  # standard deviations that a slider can be at: a start may lie outside its strip
 
 
-def explore(model: VAE | None) -> None:
+def explore_tab(pipeline: Pipeline) -> None:
     """Lay out the tab and connect it; nothing is computed before it is opened."""
     page = gr.HTML(
         html_template=static("explore.html"),
@@ -46,124 +45,114 @@ def explore(model: VAE | None) -> None:
         elem_id="explore",
         elem_classes=["for-explore"],
     )
-    answers = plain("")
-    asked = page.ask(
-        page_event(taking(0.5, answer(model))),
-        answers,
-        answers,
-        js="() => digitMorph.wish()",
-        trigger_mode="multiple",
-        **PRIVATE,
-    )
-    asked.success(None, [answers], None, js="(made) => digitMorph.answered(made)", api_visibility="private")
-    asked.failure(None, None, None, js="() => digitMorph.answered(null)", api_visibility="private")
-    explore_endpoints(model)
+    answers = filled_by_script("")
+    answer = page_event(taking(0.5, Explorer(pipeline).answer))
+    ask = "() => digitMorph.wish()"
+    connect(page.ask, answer, answers, answers, ask=ask, arrived="answered", trigger_mode="multiple")
 
 
-def answer(model: VAE | None) -> Callable[[Any], Any]:
-    """The tab's event: a wish -> what was wished for, or what to tell the visitor."""
+class Explorer:
+    """Answers what the tab asks for, one action a method; the map and the directions are made once, when first asked
+    for. Every method raises BadRequest."""
 
-    def run(wish: Any) -> dict[str, Any]:
+    def __init__(self, pipeline: Pipeline) -> None:
+        self.pipeline = pipeline
+
+    def answer(self, action: Any) -> dict[str, Any]:
+        """{"ask": the name of an action, ...} -> what it gives."""
+        actions: dict[Any, Callable[[dict[str, Any]], dict[str, Any]]] = {
+            "map": lambda _: self.chart,
+            "trail": self.trail,
+            "sheet": self.sheet,
+            "new": self.new,
+            "hand": self.hand,
+        }
+        name = action.get("ask") if isinstance(action, dict) else None
+        if not isinstance(name, str) or name not in actions:
+            raise BadRequest("The page asked for something unknown; please reload it.")
+        return actions[name](action)
+
+    @property
+    def plane(self) -> VAE:
+        """The model whose latent space is the map."""
+        return self.pipeline.with_preset(PLANE).model
+
+    @functools.cached_property
+    def chart(self) -> dict[str, Any]:
+        """The map as the page gets it: decoded cells, what they read as, and where handwriting lies."""
         try:
-            if not isinstance(wish, dict) or str(wish.get("ask")) not in WISHES:
-                raise BadRequest("The page asked for something unknown; please reload it.")
-            return WISHES[str(wish["ask"])](wish, model)
-        except Exception as error:
-            return {"error": sentence(error)}
+            scatter, note = latent_map.map_of(self.plane), ""
+        except WeightsError as error:
+            sentence(error)  # into the log: the map is worth seeing without its points
+            scatter, note = None, "The points of handwriting are missing: their file belongs to other weights."
+        made = latent_map.atlas(self.plane, self.pipeline.reader, scatter.points if scatter else None)
+        return {
+            "across": rounded(made.across),
+            "up": rounded(made.up),
+            "cells": packed(made.pictures),
+            "digits": made.digits.tolist(),
+            "sure": rounded(made.certainty, 2),
+            "points": rounded(scatter.points if scatter else torch.zeros(0, 2)),
+            "labels": scatter.labels.tolist() if scatter else [],
+            "note": note,
+        }
 
-    return run
+    @functools.cached_property
+    def directions(self) -> directions.Directions:
+        return directions.directions(self.pipeline.require_bank().graph)
 
+    def trail(self, action: dict[str, Any]) -> dict[str, Any]:
+        """{"recipe"} -> the way of that morph over the map, a line for each place that all its numbers have:
+        `lines[place][frame]` = [x, y]."""
+        request = permalink.unpack(action.get("recipe"))
+        own = self.pipeline.with_preset(request.model)
+        readings = read_numbers(request, own)
+        stacks, labels = [r.pictures for r in readings], [r.labels for r in readings]
+        steps = min(request.steps, TRAIL)
+        morph = make_morph(own, stacks, labels, steps, request.path, request.speed, request.refine)
+        shared = min(map(len, labels))
+        return {"lines": rounded(latent_map.trails(self.plane, morph.digits[:, -shared:]))}
 
-@functools.lru_cache(maxsize=2)
-def chart(flat: VAE) -> dict[str, Any]:
-    """The map as the page gets it: decoded cells, what they read as, and where handwriting lies."""
-    try:
-        scatter, note = latent_map.map_of(flat), ""
-    except WeightsError as error:
-        sentence(error)  # into the log: the map is worth seeing without its points
-        scatter, note = None, "The points of handwriting are missing: their file belongs to other weights."
-    land = latent_map.atlas(flat, reader(), scatter.points if scatter else None)
-    points = scatter.points if scatter else torch.zeros(0, 2)
-    return {
-        "across": rounded(land.across),
-        "up": rounded(land.up),
-        "cells": packed(land.pictures),
-        "digits": land.digits.tolist(),
-        "sure": rounded(land.certainty, 2),
-        "points": rounded(points),
-        "labels": scatter.labels.tolist() if scatter else [],
-        "note": note,
-    }
+    def sheet(self, action: dict[str, Any]) -> dict[str, Any]:
+        """{"digit", "seed", "at"} -> a strip a direction through the latent that the digit of that hand has,
+        taken to the scores `at` (None: its own)."""
+        z = samples.written_latent(self.pipeline, digit_of(action), seed_of(action))
+        at = scores(action.get("at"), self.directions.scores(z).tolist())
+        strips = directions.contact_sheet(self.pipeline.model, self.directions, z, at)
+        return {
+            "dimensions": self.pipeline.model.config.latent_dim,
+            "names": self.directions.names,
+            "values": rounded(directions.values()),
+            "at": [round(score, 3) for score in at],
+            "strips": packed(strips),
+        }
 
+    def new(self, action: dict[str, Any]) -> dict[str, Any]:
+        """{"digit", "seed"} -> ten of that digit that nobody wrote, and what the reader takes each for."""
+        digit = digit_of(action)
+        pictures = samples.class_samples(self.pipeline, digit, NEW, seed_of(action))
+        read = self.pipeline.read(pictures)[0].tolist() if pictures.shape[-1] == SIDE else []
+        return {"digit": digit, "cells": packed(pictures[None, :, 0]), "read": read}
 
-def map_wish(wish: dict[str, Any], model: VAE | None) -> dict[str, Any]:
-    return chart(loaded(FLAT))
-
-
-def trail_wish(wish: dict[str, Any], model: VAE | None) -> dict[str, Any]:
-    """{"recipe"} -> the way of that morph over the map, a line for each place that all its numbers have:
-    `lines[place][frame]` = [x, y]."""
-    request = permalink.unpack(wish.get("recipe"))
-    request = replace(request, steps=min(request.steps, TRAIL), hold=0.0, formats=())
-    result = produce(request, model)
-    shared = min(len(reading.digits) for reading in result.readings)
-    digits = torch.cat([part[:, -shared:] for _, part in parted(result.frames, result)])
-    return {"lines": rounded(latent_map.trails(loaded(FLAT), digits))}
-
-
-def sheet_wish(wish: dict[str, Any], model: VAE | None) -> dict[str, Any]:
-    """{"digit", "seed", "at"} -> a strip a direction through the latent that the digit of that hand has,
-    taken to the scores `at` (None: its own)."""
-    model = model or loaded(None)
-    z = samples.start(model, digit_of(wish), seed_of(wish))
-    along = samples.directions_of(model)
-    at = scores(wish.get("at"), along.scores(z).tolist())
-    strips = directions.contact_sheet(model, along, z, at)
-    return {
-        "dimensions": model.config.latent_dim,
-        "names": along.names,
-        "values": rounded(directions.values()),
-        "at": [round(score, 3) for score in at],
-        "strips": packed(strips),
-    }
-
-
-def new_wish(wish: dict[str, Any], model: VAE | None) -> dict[str, Any]:
-    """{"digit", "seed"} -> ten of that digit that nobody wrote, and what the reader takes each for."""
-    digit = digit_of(wish)
-    pictures = samples.new_digits(model, digit, NEW, seed_of(wish))
-    read = probabilities(reader(), pictures).argmax(1).tolist() if pictures.shape[-1] == 28 else []
-    return {"digit": digit, "cells": packed(pictures[None, :, 0]), "read": read}
+    def hand(self, action: dict[str, Any]) -> dict[str, Any]:
+        """{"drawing"} (the PNG of a pad) or {"digit", "seed"} (an example) -> that hand's ten digits."""
+        drawn = action.get("drawing")
+        side = drawing(drawn) if drawn is not None else str(digit_of(action))
+        reading = read_number(side, self.pipeline, seed_of(action))
+        return {
+            "digit": reading.digits[0],
+            "drawn": drawn is not None,
+            "ink": ink_bytes(reading.pictures[0]),
+            "cells": packed(samples.ten_digits(self.pipeline, reading)[None, :, 0]),
+        }
 
 
-def hand_wish(wish: dict[str, Any], model: VAE | None) -> dict[str, Any]:
-    """{"drawing"} (the PNG of a pad) or {"digit", "seed"} (an example) -> that hand's ten digits."""
-    drawn = wish.get("drawing")
-    side = drawing(drawn) if drawn is not None else str(digit_of(wish))
-    reading, pictures = samples.ten_digits(model, side, seed_of(wish))
-    return {
-        "digit": reading.digits[0],
-        "drawn": drawn is not None,
-        "ink": ink_bytes(reading.pictures[0]),
-        "cells": packed(pictures[None, :, 0]),
-    }
+def digit_of(action: dict[str, Any]) -> int:
+    return whole("The digit", action.get("digit"), 0, 9)
 
 
-WISHES: dict[str, Callable[[dict[str, Any], VAE | None], dict[str, Any]]] = {
-    "map": map_wish,
-    "trail": trail_wish,
-    "sheet": sheet_wish,
-    "new": new_wish,
-    "hand": hand_wish,
-}
-
-
-def digit_of(wish: dict[str, Any]) -> int:
-    return whole("The digit", wish.get("digit"), 0, 9)
-
-
-def seed_of(wish: dict[str, Any]) -> int:
-    return whole("The seed", wish.get("seed", 0), 0, 2**31 - 1)
+def seed_of(action: dict[str, Any]) -> int:
+    return whole("The seed", action.get("seed", 0), 0, 2**31 - 1)
 
 
 def scores(given: Any, own: list[float]) -> list[float]:

@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from vae.errors import BadRequest
-from vae.request import Side
+from vae.reading import NumberInput
 
 
 def number(side: str, value: str) -> gr.Textbox:
@@ -24,16 +24,16 @@ def number(side: str, value: str) -> gr.Textbox:
     )
 
 
-def handwriting() -> tuple[gr.Number, gr.Button]:
+def seed() -> tuple[gr.Number, gr.Button]:
     """The seed, and the button that takes the next one."""
     with gr.Row(elem_classes=["handwriting"]):
-        seed = gr.Number(0, label="Handwriting no.", precision=0, minimum=0, maximum=2**31 - 1, elem_id="seed")
+        number = gr.Number(0, label="Handwriting no.", precision=0, minimum=0, maximum=2**31 - 1, elem_id="seed")
         another = gr.Button("Another", elem_id="another", elem_classes=["quiet"])
-    return seed, another
+    return number, another
 
 
-def hand() -> gr.Radio:
-    """Whose hand a typed number is in beside a drawn one; shown where there is such a pair."""
+def handwriting() -> gr.Radio:
+    """The handwriting of a typed number beside a drawn one; shown where there is such a pair."""
     return gr.Radio(
         [("in the same hand", "own"), ("in another", "test")], value="own", label="Typed digits", elem_id="hand"
     )
@@ -59,7 +59,7 @@ def listed(sent: Any) -> tuple[str, ...]:
     return tuple(sent.replace(",", " ").split()) if isinstance(sent, str) else ()
 
 
-def or_typed(sent: Any, drawn: Callable[[Any], Side]) -> Side:
+def or_typed(sent: Any, drawn: Callable[[Any], NumberInput]) -> NumberInput:
     """A side as `drawn` reads it, or typed instead, {"number": "41"}, which `MorphRequest` checks."""
     if not isinstance(sent, dict):
         return drawn(sent)

@@ -12,7 +12,7 @@ from typing import Any
 import gradio as gr
 
 from vae.errors import EmptyDrawing, UnreadablePicture
-from vae.request import MOST_PLACES
+from vae.reading import MOST_PLACES
 from vae.ui.theme import static
 
 PICTURE = re.compile(r"data:image/(?:png|jpeg);base64,")
