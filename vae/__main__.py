@@ -1,4 +1,4 @@
-"""The command line: python -m vae COMMAND.
+"""The command line: python -m vae COMMAND, or, installed, digit-morph COMMAND.
 
 python -m vae morph 32 41 -o out.mp4 --steps 60         typed numbers, in handwriting
 python -m vae morph 3.png 41 -o out.gif                 a picture of a number (scan, photo, drawing)
@@ -14,6 +14,7 @@ python -m vae figures                                   the pictures that README
 python -m vae publish user/repo                         the flagship with its bank, to the Hugging Face Hub
 python -m vae publish user/repo --weights runs/mlp      a run's weights
 python -m vae sums                                      list in weights/SHA256SUMS what lies in weights/
+python -m vae serve --port 8080                         the page, as python app.py serves it
 """
 
 from __future__ import annotations
@@ -257,16 +258,26 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--private", action="store_true", help="make a repo that only you see")
 
     command("sums", sums_command, "list in weights/SHA256SUMS what lies in weights/, after it was replaced")
+    commands.add_parser("serve", help="serve the page; it has options of its own: serve --help")
     return top
 
 
 def main(arguments: list[str] | None = None) -> None:
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments[:1] == ["serve"]:
+        from vae.ui import page  # no other command loads gradio
+
+        return page.main(arguments[1:], prog="vae serve")
     args = parser().parse_args(arguments)
     torch.set_num_threads(min(2, torch.get_num_threads()))
     try:
         args.run(args)
     except (BadRequest, WeightsError, OSError) as error:
         sys.exit(f"vae {args.command}: {error}")
+    except ModuleNotFoundError as error:
+        if error.name not in ("torchvision", "matplotlib", "tqdm"):
+            raise
+        sys.exit(f"vae {args.command}: needs {error.name}, which comes with: pip install 'digit-morph[train]'")
 
 
 if __name__ == "__main__":

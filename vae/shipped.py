@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-_INSTALLED = Path(__file__).parent / "shipped"  # where a wheel has them; see pyproject.toml
+_INSTALLED = Path(__file__).parent / "assets"  # where a wheel has them; see pyproject.toml
 _ROOT = _INSTALLED if _INSTALLED.is_dir() else Path(__file__).resolve().parents[1]
 
 WEIGHTS = _ROOT / "weights"

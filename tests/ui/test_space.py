@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import sys
+import tomllib
 import types
 from pathlib import Path
 from typing import Any
@@ -72,13 +74,43 @@ def test_front_matter_is_what_the_hub_documents(front: dict[str, Any]) -> None:
 
 def test_the_space_gets_the_gradio_that_is_tested(front: dict[str, Any]) -> None:
     pinned = re.search(r"^gradio==(\S+)$", (ROOT / "requirements.lock").read_text(), re.MULTILINE)
-    asked = re.search(r"^gradio\[mcp\]>=(\S+),<(\d+)$", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
+    asked = re.search(r"^gradio\[mcp\]>=(\S+),<([\d.]+)$", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
     assert pinned and asked and pinned[1] == front["sdk_version"]
 
     def parts(version: str) -> tuple[int, ...]:
         return tuple(map(int, version.split(".")))
 
     assert parts(asked[1]) <= parts(front["sdk_version"]) < parts(asked[2])
+
+
+def test_the_space_installs_what_the_package_asks_for() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    asked = (line for line in (ROOT / "requirements.txt").read_text().splitlines() if not line.startswith("#"))
+    assert sorted(asked) == sorted(project["dependencies"] + project["optional-dependencies"]["train"])
+
+
+def test_what_the_program_imports_is_asked_for_and_pinned() -> None:
+    """Not left to come along with another package; and the lock file leaves none of it open."""
+    imported = set()
+    for path in [*(ROOT / "vae").rglob("*.py"), ROOT / "app.py", ROOT / "train.py"]:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                imported |= {name.name.split(".")[0] for name in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                imported.add(node.module.split(".")[0])
+    imported -= set(sys.stdlib_module_names) | {"vae", "spaces"}  # `spaces` is there on a Space alone
+    packages = {"PIL": "pillow", "cv2": "opencv-python-headless", "python_multipart": "python-multipart"}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    asked, tests = (
+        {re.match(r"[\w.-]+", line)[0].lower() for line in lines}  # type: ignore[index]
+        for lines in (
+            project["dependencies"] + project["optional-dependencies"]["train"],
+            project["optional-dependencies"]["test"],
+        )
+    )
+    assert {packages.get(name, name) for name in imported} == asked
+    pinned = {line.split("==")[0].lower() for line in (ROOT / "requirements.lock").read_text().splitlines()}
+    assert asked | tests <= pinned
 
 
 def test_the_thumbnail_is_one(front: dict[str, Any]) -> None:
