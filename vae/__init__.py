@@ -10,7 +10,8 @@ vae.write_video(frames, "out.mp4")
 from vae.errors import BadRequest, EmptyDrawing, UnreadablePicture, WeightsError
 from vae.model import VAE, VAEConfig
 from vae.morphing import morph, morph_sequence
-from vae.request import MorphRequest, MorphResult, produce, type_digits
+from vae.reading import type_digits
+from vae.request import MorphRequest, MorphResult, produce
 from vae.sketch import read_digits
 from vae.video import write_video
 from vae.weights import load

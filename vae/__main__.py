@@ -31,13 +31,15 @@ from PIL import Image
 from vae import render, sums, weights
 from vae.errors import BadRequest, WeightsError
 from vae.model import PRESETS
-from vae.request import MorphRequest, Side, produce, read_side, whole
+from vae.pipeline import load_pipeline
+from vae.reading import NumberInput, read_number
+from vae.request import MorphRequest, produce, whole
 from vae.video import FORMATS
 
 FROM_DATA = re.compile(r"(test|random):([0-9]+)")
 
 
-def side_named(text: str, data_dir: str | None, seed: int) -> Side:
+def side_named(text: str, data_dir: str | None, seed: int) -> NumberInput:
     """A side of the command line: a typed number, a picture's file, `test:INDEX` or `random:DIGIT`."""
     if match := FROM_DATA.fullmatch(text):
         return from_test_set(match[1], int(match[2]), data_dir, seed)
@@ -66,7 +68,7 @@ def from_test_set(kind: str, number: int, data_dir: str | None, seed: int) -> to
 
 
 def morph_command(args: argparse.Namespace) -> None:
-    given: list[Side]
+    given: list[NumberInput]
     if args.source or args.target:
         if not (args.source and args.target) or args.numbers:
             raise BadRequest("Give --source and --target, or two numbers or more without them.")
@@ -98,7 +100,7 @@ def morph_command(args: argparse.Namespace) -> None:
         formats=(suffix,),
         hand=args.hand,
     )
-    result = produce(request, weights.load(args.weights) if args.weights else None)
+    result = produce(request, load_pipeline(args.weights))
     args.out.parent.mkdir(parents=True, exist_ok=True)
     with weights.replacing(args.out) as path:
         path.write_bytes(result.files[suffix])
@@ -107,22 +109,22 @@ def morph_command(args: argparse.Namespace) -> None:
 
 
 def sample_command(args: argparse.Namespace) -> None:
-    from vae.inspection import samples
+    from vae.inspection.samples import prior_samples
 
-    pictures = samples.samples(weights.load(args.weights), whole("The number of digits", args.count, 1, 400), args.seed)
+    count = whole("The number of digits", args.count, 1, 400)
     columns = whole("The number of columns", args.columns, 1, 400)
+    pictures = prior_samples(weights.load(args.weights), count, args.seed)
     save_picture(render.grid(pictures, columns=columns), args.out)
     print(f"{args.out}: {len(pictures)} digits")
 
 
 def reconstruct_command(args: argparse.Namespace) -> None:
-    from vae.morphing import drawn, endpoints
+    from vae.morphing import decode_28, endpoints
 
-    model = weights.load(args.weights)
-    side = side_named(args.picture, args.data, args.seed)
-    reading = read_side(side, args.seed)
-    (end,) = endpoints(model, [reading.pictures], refine=args.refine)
-    seen = drawn(model, end.z, end.labels if model.config.classes else None)
+    pipeline = load_pipeline(args.weights)
+    reading = read_number(side_named(args.picture, args.data, args.seed), pipeline, args.seed)
+    (end,) = endpoints(pipeline.model, [reading.pictures], [reading.digits], refine=args.refine)
+    seen = decode_28(pipeline.model, end.z, end.labels if pipeline.model.config.classes else None)
     both = torch.cat([reading.pictures, seen])
     save_picture(render.grid(both, columns=len(seen)), args.out)
     certain = ", ".join(f"{d} ({c:.0%})" for d, c in zip(reading.digits, reading.certainty, strict=True))

@@ -32,7 +32,7 @@ from vae.errors import WeightsError
 from vae.evaluation import tables
 from vae.evaluation.scoreboard import Method, Pairs, Reals, Row, choose_pairs, frechet_distance, judged, scoreboard
 from vae.model import PRESETS, VAE, reconstruction_nats, sample_posterior
-from vae.morphing import PathName, Speed, drawn, morph
+from vae.morphing import PathName, Speed, decode_28, morph
 from vae.training import data
 from vae.training.loop import elbo_terms
 
@@ -229,7 +229,7 @@ def sampled_features(model: VAE, count: int, judge: Classifier, batch: int = 500
         n = min(batch, count - start)
         z = torch.randn(n, model.config.latent_dim, generator=generator)
         y = torch.arange(n) % model.config.classes if model.config.classes else None
-        features.append(judged(judge, drawn(model, z, y))[0])
+        features.append(judged(judge, decode_28(model, z, y))[0])
     return torch.cat(features)
 
 
@@ -261,7 +261,7 @@ def sketches_kept(model: VAE, judge: Classifier) -> float | None:
     x, y = found
     given = y if model.config.classes else None
     mu, _ = model.encode(model.prepare(x), given)
-    return float((judged(judge, drawn(model, mu, given))[1].argmax(1) == y).double().mean())
+    return float((judged(judge, decode_28(model, mu, given))[1].argmax(1) == y).double().mean())
 
 
 def decode_mflop(model: VAE) -> float:

@@ -6,22 +6,21 @@ metrics.csv of each shipped model's training, kept in docs/training.
 
 from __future__ import annotations
 
-import contextlib
 from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
-from vae import render, weights
-from vae.bank import bank_of
-from vae.errors import WeightsError
+from vae import render
 from vae.evaluation import plots
-from vae.evaluation.scoreboard import crossfade
-from vae.inspection import samples
 from vae.inspection.latent_map import map_of
-from vae.morphing import PathName, morph_sequence
-from vae.request import MorphRequest, loaded, produce, type_digits
+from vae.inspection.samples import prior_samples
+from vae.model import VAE
+from vae.morphing import PathName, crossfade, make_morph
+from vae.pipeline import default_pipeline
+from vae.reading import type_digits
+from vae.request import MorphRequest, produce
 from vae.shipped import DOCS
 from vae.training.loop import read_metrics
 
@@ -36,12 +35,13 @@ def make_all(out: Path = DOCS) -> list[Path]:
     out.mkdir(parents=True, exist_ok=True)
     made = [story(out / "morph.webp"), filmstrips(out / "paths.png"), generated(out / "samples.png")]
     made.append(thumbnail(out / "thumbnail.png"))
-    with contextlib.suppress(WeightsError):
-        made.append(manifold("conv2d", out / "manifold.png"))
-        if (codes := map_of(loaded("conv2d"))) is not None:
+    pipeline = default_pipeline()
+    if plane := pipeline.presets.get("conv2d"):
+        made.append(manifold(plane, out / "manifold.png"))
+        if (codes := map_of(plane)) is not None:
             made.append(scattered(codes, "conv2d", out / "latents-conv2d.png"))
-    if (bank := bank_of(loaded(weights.FLAGSHIP))) is not None:
-        codes = plots.scatter_of(bank.typed.z, bank.typed.labels)
+    if pipeline.bank is not None:
+        codes = plots.scatter_of(pipeline.bank.typed.z, pipeline.bank.typed.labels)
         made.append(scattered(codes, "flagship", out / "latents-flagship.png"))
     for metrics in sorted((out / "training").glob("*.csv")):
         path = out / f"curves-{metrics.stem}.png"
@@ -61,13 +61,13 @@ def story(path: Path) -> Path:
 
 def filmstrips(path: Path) -> Path:
     """Twelve pairs, each as a crossfade of pixels and along every path, one below the other."""
-    model, rows = loaded(weights.FLAGSHIP), []
+    pipeline, rows = default_pipeline(), []
     for i, pair in enumerate(PAIRS):
         a, b = pair.split()
         source, target = type_digits(a, i), type_digits(b, i)
-        strips = {"crossfade": crossfade(60)(source, target)}
+        strips = {"crossfade": crossfade(source, target, 60)}
         for name in PATHS:
-            strips[name] = morph_sequence(model, [source, target], path=name, labels=[[int(a)], [int(b)]])
+            strips[name] = make_morph(pipeline, [source, target], [[int(a)], [int(b)]], path=name).frames
         rows.append({name: render.filmstrip(frames, 11, FRAME) for name, frames in strips.items()})
     page(rows).save(path, optimize=True)
     return path
@@ -108,7 +108,7 @@ def thumbnail(path: Path) -> Path:
 
 def generated(path: Path) -> Path:
     """A hundred digits that nobody wrote, from the flagship's prior."""
-    Image.fromarray(render.grid(samples.samples(loaded(weights.FLAGSHIP), 100, seed=0), 20)).save(path)
+    Image.fromarray(render.grid(prior_samples(default_pipeline().model, 100), 20)).save(path)
     return path
 
 
@@ -118,9 +118,9 @@ def scattered(codes: plots.Scatter, name: str, path: Path) -> Path:
     return path
 
 
-def manifold(name: str, path: Path) -> Path:
+def manifold(model: VAE, path: Path) -> Path:
     """The whole latent space of a 2-D model as a grid of digits."""
     with torch.inference_mode():
-        pictures = plots.manifold(loaded(name))
+        pictures = plots.manifold(model)
     Image.fromarray(render.grid(pictures.reshape(-1, 1, *pictures.shape[-2:]), 20, size=32, gap=0)).save(path)
     return path

@@ -59,11 +59,12 @@ def take_apart(
 ) -> Anatomy:
     """How the digit `source` `(1, 1, 28, 28)` of class `labels[0]` turns into `target`, of `labels[1]`."""
     model, codes = pipeline.model, pipeline.bank.graph if pipeline.bank else None
-    segment = Segment(pipeline, *endpoints(model, [source, target], [[label] for label in labels]), path)
+    a, b = endpoints(model, [source, target], [[label] for label in labels])
+    segment = Segment(pipeline, a, b, path)
     alpha = paths.even_steps(segment.decode, torch.linspace(0, 1, steps))
     z, frames = segment.curves[0](alpha), segment.decode(alpha)[:, 0]
-    ends = (posterior(model, x, label) for x, label in zip((source, target), labels, strict=True))
-    return Anatomy(*ends, alpha, z, frames, plane_of(z, codes, labels))
+    first, last = (posterior(model, x, label) for x, label in zip((source, target), labels, strict=True))
+    return Anatomy(first, last, alpha, z, frames, plane_of(z, codes, labels))
 
 
 @torch.inference_mode()

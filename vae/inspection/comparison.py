@@ -80,7 +80,7 @@ def line_up(pipeline: Pipeline, source: Reading, target: Reading, steps: int = S
     stacks, labels = [source.pictures, target.pictures], [source.labels, target.labels]
     for entry in LINEUP:
         if entry.preset is None:
-            panels.append(crossfaded(entry, *stacks, steps))
+            panels.append(crossfaded(entry, source.pictures, target.pictures, steps))
         elif entry.preset in pipeline.presets:
             speed: Speed = "raw" if entry.classic else "constant"
             own = pipeline.with_preset(entry.preset)

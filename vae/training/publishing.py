@@ -18,7 +18,7 @@ from vae import hub, render, sums, weights
 from vae.bank import bank_of
 from vae.classifier import load_classifier
 from vae.errors import WeightsError
-from vae.inspection import samples
+from vae.inspection.samples import prior_samples
 from vae.model import VAE
 from vae.shipped import DOCS
 
@@ -164,5 +164,5 @@ def curves_of(model: VAE) -> Path | None:
 def samples_of(model: VAE) -> bytes:
     """A hundred digits of the prior, as a PNG."""
     buffer = io.BytesIO()
-    Image.fromarray(render.grid(samples.samples(model, 100), columns=20)).save(buffer, "PNG")
+    Image.fromarray(render.grid(prior_samples(model, 100), columns=20)).save(buffer, "PNG")
     return buffer.getvalue()

@@ -13,37 +13,34 @@ from typing import Any
 import gradio as gr
 import torch
 
-import vae
 from vae.errors import WeightsError
-from vae.request import loaded
+from vae.model import PRESETS
+from vae.pipeline import Pipeline, load_pipeline
 from vae.ui.api import endpoints
 from vae.ui.server import files, launch
-from vae.ui.tabs.compare import compare, compare_endpoint
-from vae.ui.tabs.explore import explore
-from vae.ui.tabs.how import how
-from vae.ui.tabs.morph import bench
+from vae.ui.tabs.compare import compare_tab
+from vae.ui.tabs.explore import explore_tab
+from vae.ui.tabs.how import how_tab
+from vae.ui.tabs.morph import morph_tab
 from vae.ui.theme import STATIC, head, static, theme
 
 
-def build_demo(model: vae.VAE | None = None) -> gr.Blocks:
-    """The page and its endpoints; `model` stands in for the shipped flagship. Warm when it returns."""
+def build_demo(pipeline: Pipeline) -> gr.Blocks:
+    """The page and its endpoints. Warm when it returns."""
     demo = gr.Blocks(title="Digit Morph", analytics_enabled=False, fill_width=True)
     with demo:
         gr.HTML(
             html_template=static("header.html"), js_on_load="digitMorph.mountHeader(element)", apply_default_css=False
         )
-        bench(model)
-        explore(model)
-        compare()
-        how(model)
+        for tab in (morph_tab, explore_tab, compare_tab, how_tab):
+            tab(pipeline)
         gr.HTML(html_template=static("footer.html"), js_on_load=None, apply_default_css=False)
-        endpoints(model)
-        compare_endpoint()
+        endpoints(pipeline)
     return demo
 
 
 def page_settings() -> dict[str, Any]:
-    """What `launch` needs for the look; `vae.ui.serving` has the rest."""
+    """What `launch` needs for the look; `vae.ui.server.launch` has the rest."""
     return {"theme": theme(), "head": head(), "favicon_path": STATIC / "favicon.svg", "footer_links": []}
 
 
@@ -86,15 +83,13 @@ def main(arguments: list[str] | None = None, prog: str = "app.py", manual: str |
     args = parser.parse_args(arguments)
     if args.auth and not re.fullmatch(r"[^:]+:.+", args.auth):
         parser.error("--auth takes a user name and a password, such as --auth ada:enigma")
-    if args.weights:  # where there is no weights/, the reader and the bank are of the same place
-        os.environ["DIGIT_MORPH_WEIGHTS"] = args.weights
     logging.basicConfig(format="%(asctime)s %(message)s")
     logging.getLogger("digit_morph").setLevel(logging.INFO)  # a line a request
     torch.set_num_threads(args.threads)
     files.own_folder()
     try:
-        model = loaded(args.weights)
+        pipeline = load_pipeline(args.weights, PRESETS)
     except WeightsError as error:
         sys.exit(f"{prog}: {error}")
-    demo = build_demo(model)  # the very model that typed digits come from, not a second one
+    demo = build_demo(pipeline)
     launch.launch(demo, host=args.host, port=args.port, share=args.share, auth=args.auth, **page_settings())
