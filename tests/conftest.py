@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Generator, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import made_up
@@ -14,9 +15,10 @@ import torch
 from serving import await_health, free_port
 
 from vae import weights
+from vae.bank import bank_of
 from vae.classifier import load_classifier
 from vae.model import VAE, build
-from vae.request import loaded
+from vae.pipeline import Pipeline, default_pipeline
 from vae.training import bank_builder, data, loop
 
 torch.set_num_threads(1)
@@ -74,9 +76,21 @@ def small(pictures: data.Pictures, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 @pytest.fixture(scope="session")
-def flagship() -> VAE:
+def pipeline() -> Pipeline:
+    """The shipped models, loaded once."""
+    return default_pipeline()
+
+
+@pytest.fixture(scope="session")
+def small_pipeline(small: VAE, pipeline: Pipeline) -> Pipeline:
+    """The same, to morph with the small model."""
+    return replace(pipeline, model=small, bank=bank_of(small))
+
+
+@pytest.fixture(scope="session")
+def flagship(pipeline: Pipeline) -> VAE:
     """The shipped model, the very one that requests use, so that its bank is read once."""
-    return loaded("flagship")
+    return pipeline.model
 
 
 @pytest.fixture(scope="session")

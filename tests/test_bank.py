@@ -12,7 +12,7 @@ from vae.bank import USED, bank_of, check_number, load_bank, type_codes
 from vae.classifier import load_classifier
 from vae.errors import BadRequest, WeightsError
 from vae.model import VAE, build
-from vae.request import type_digits
+from vae.reading import type_digits
 from vae.style import measure_style
 from vae.training import bank_builder
 from vae.training.data import Pictures, as_floats
@@ -157,9 +157,9 @@ def test_the_digits_of_a_number_are_of_one_hand(small: VAE) -> None:
     assert within.mean() < 0.8 * style.std(0).mean()
 
 
-def test_typing_checks_the_number(small: VAE) -> None:
+def test_typing_checks_the_number() -> None:
     with pytest.raises(BadRequest):
-        type_codes(bank_of(small), "12345")
+        type_digits("12345")
 
 
 def test_style_measures_slant_pen_and_size() -> None:

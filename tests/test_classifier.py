@@ -43,8 +43,7 @@ def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
     path = tmp_path / "one.safetensors"
     config = ClassifierConfig("reader", "pooled", (3, 4, 5), 6)
     save_classifier(Classifier(config), path)
-    first = load_classifier(path)
-    assert load_classifier(path) is first
+    load_classifier(path)
     other = Classifier(config)
     save_classifier(other, path)
     torch.testing.assert_close(load_classifier(path).head.weight, other.head.weight, rtol=0, atol=0)

@@ -16,7 +16,9 @@ from vae.bank import load_bank
 from vae.classifier import load_classifier
 from vae.inspection import latent_map
 from vae.model import VAE, build
-from vae.request import read_side, read_sides
+from vae.pipeline import default_pipeline
+from vae.reading import read_number
+from vae.request import read_numbers
 from vae.training.data import as_floats
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -106,7 +108,7 @@ def test_options_become_the_request(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_pictures(arguments: list[str], read: tuple[str, str], drawn: Path, monkeypatch) -> None:
     monkeypatch.chdir(drawn)
     sides = requested(["morph", *arguments, "-o", "x.png", *QUICK], monkeypatch).sides
-    shapes = [len(read_side(side).pictures) for side in sides]
+    shapes = [len(read_number(side, default_pipeline()).pictures) for side in sides]
     assert shapes == [len(number) for number in read]
     assert [side for side in sides if isinstance(side, str)] == [n for n in read if n in arguments]
 
@@ -116,7 +118,7 @@ def test_a_number_typed_beside_a_picture_is_in_its_hand_or_another(drawn: Path, 
     arguments = ["morph", "--source", "17.png", "--target", "41", "-o", "x.png", *QUICK]
     own, test = (requested([*arguments, *more], monkeypatch) for more in ([], ["--hand", "test"]))
     assert (own.hand, test.hand) == ("own", "test")
-    pictures = [read_sides(request)[1].pictures for request in (own, test)]
+    pictures = [read_numbers(request, default_pipeline())[1].pictures for request in (own, test)]
     assert not torch.equal(*pictures)
 
 

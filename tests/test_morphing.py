@@ -1,4 +1,3 @@
-import importlib
 from dataclasses import replace
 from itertools import product
 
@@ -10,9 +9,20 @@ from vae import morph, morph_sequence, paths
 from vae.bank import bank_of
 from vae.errors import BadRequest
 from vae.model import VAE, build
-from vae.morphing import apart, curve_between, endpoints, handwritten, ink_toll, put, residual_weight, standing
+from vae.morphing import (
+    crossfade,
+    curve_between,
+    endpoints,
+    handwritten_curve,
+    hold_frames,
+    ink_penalty,
+    layout,
+    make_morph,
+    paste,
+    residual_weight,
+)
+from vae.pipeline import pipeline_of
 
-module = importlib.import_module("vae.morphing")  # `vae.morphing` is the function
 PATHS = ["linear", "slerp", "handwritten", "auto"]
 SPEEDS = ["raw", "constant", "eased"]
 
@@ -71,7 +81,8 @@ def test_every_kind_of_model_morphs(preset: str, stack) -> None:
 
 def test_a_conditional_model_goes_from_class_to_class(stack) -> None:
     model = other("cvae")
-    frames = morph_sequence(model, [stack("3"), stack("8")], 3, "linear", "raw", refine=False, labels=[[3], [8]])
+    stacks = [stack("3"), stack("8")]
+    frames = make_morph(pipeline_of(model), stacks, [[3], [8]], 3, "linear", "raw", refine=False).frames
     z = [model.encode(stack(d), torch.tensor([int(d)]))[0] for d in "38"]
     mixed = torch.zeros(1, 10)
     mixed[0, [3, 8]] = 0.5
@@ -174,28 +185,18 @@ def test_one_number_is_no_sequence(small: VAE, stack) -> None:
         morph_sequence(small, [stack("3")])
 
 
-def test_known_digits_are_not_read(small: VAE, stack, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "classes", lambda x: torch.full((len(x),), 7))
-    a, b = endpoints(small, [stack("32"), stack("41")], refine=False, labels=[[3, 2], None])
-    assert a.labels.tolist() == [3, 2]
-    assert b.labels.tolist() == [7, 7]
-
-
-def test_a_handwritten_path_goes_by_its_own_two_classes(small: VAE, stack, monkeypatch) -> None:
-    seen: list[int] = []
-    real = module.class_graph
-    monkeypatch.setattr(module, "class_graph", lambda bank, digit: seen.append(digit) or real(bank, digit))
-    morph_sequence(small, [stack("3"), stack("8")], 3, "handwritten", labels=[[3], [8]])
-    assert set(seen) == {3, 8}
-    bank = bank_of(small)
-    nodes = real(bank, 3)[0].nodes @ bank.inverse
-    own = bank.graph.z[bank.graph.labels == 3]
+def test_a_handwritten_path_goes_by_its_own_two_classes(small: VAE, stack) -> None:
+    pipeline = replace(pipeline_of(small), bank=bank_of(small))
+    make_morph(pipeline, [stack("3"), stack("8")], [[3], [8]], 3, "handwritten")
+    assert set(pipeline.bank._graphs) == {3, 8}
+    nodes = pipeline.bank.class_graph(3)[0].nodes @ pipeline.bank.inverse_metric
+    own = pipeline.bank.graph.z[pipeline.bank.graph.labels == 3]
     torch.testing.assert_close(nodes, own, atol=1e-3, rtol=0)
 
 
 def test_a_handwritten_path_ends_exactly_at_its_latents(small: VAE, stack) -> None:
     for target in ("3", "8"):
-        a, b = endpoints(small, [stack("3"), stack(target)], labels=[[3], [int(target)]])
+        a, b = endpoints(small, [stack("3"), stack(target)], [[3], [int(target)]])
         curve = curve_between("handwritten", bank_of(small), a, 0, b, 0)
         assert torch.equal(curve(torch.tensor([0.0, 1.0])), torch.cat([a.z, b.z]))
 
@@ -207,15 +208,15 @@ def test_where_the_bank_knows_no_way_there_is_an_arc(small: VAE) -> None:
     alpha = torch.linspace(0, 1, 5)
     arc = paths.slerp(z[0], z[1])(alpha)
     ink = torch.tensor([100.0, 100])
-    assert torch.equal(handwritten(none, (z[0], z[1]), (3, 8), ink)(alpha), arc)
-    assert not torch.equal(handwritten(bank, (z[0], z[1]), (3, 8), ink)(alpha), arc)
+    assert torch.equal(handwritten_curve(none, (z[0], z[1]), (3, 8), ink)(alpha), arc)
+    assert not torch.equal(handwritten_curve(bank, (z[0], z[1]), (3, 8), ink)(alpha), arc)
 
 
-def test_ink_beyond_the_two_ends_has_a_toll() -> None:
-    toll = ink_toll(torch.tensor([85.0, 95, 100, 120, 128, 200]), torch.tensor([120.0, 100]))
-    assert toll[[1, 2, 3, 4]].tolist() == [0, 0, 0, 0]
-    assert toll[0] == pytest.approx(1)
-    assert toll[5] > 10
+def test_ink_beyond_the_two_ends_has_a_penalty() -> None:
+    penalty = ink_penalty(torch.tensor([85.0, 95, 100, 120, 128, 200]), torch.tensor([120.0, 100]))
+    assert penalty[[1, 2, 3, 4]].tolist() == [0, 0, 0, 0]
+    assert penalty[0] == pytest.approx(1)
+    assert penalty[5] > 10
 
 
 def test_the_residual_fades_within_its_span() -> None:
@@ -225,40 +226,53 @@ def test_the_residual_fades_within_its_span() -> None:
 
 def test_digits_stand_in_the_middle_and_make_room() -> None:
     time = torch.linspace(0, 1, 11)
-    left, share = standing(1, 3, 3, time)
+    left, share = layout(1, 3, 3, time)
     assert left[0].tolist() == [0, 1, 1] and left[-1].tolist() == [0, 1, 2]
     assert share[0].tolist() == [0, 0, 1] and share[-1].tolist() == [1, 1, 1]
-    back, unshare = standing(3, 1, 3, time)
+    back, unshare = layout(3, 1, 3, time)
     torch.testing.assert_close(back, left.flip(0))
     torch.testing.assert_close(unshare, share.flip(0), atol=1e-6, rtol=0)
-    still, all_of_it = standing(2, 2, 3, time)
+    still, all_of_it = layout(2, 2, 3, time)
     assert still.tolist() == [[0.5, 1.5]] * 11 and bool((all_of_it == 1).all())
 
 
-def test_digits_are_taken_apart_as_they_were_put(stack) -> None:
-    pictures = stack("128")[:, 0]
-    pictures[:, :, :4] = pictures[:, :, -4:] = 0  # as read: ink keeps off the edges
-    left, share = standing(1, 3, 3, torch.linspace(0, 1, 5))
-    canvas = torch.zeros(5, 28, 84)
-    for k in range(3):
-        put(canvas, pictures[k].expand(5, -1, -1) * (share[:, k] > 0)[:, None, None], left[:, k] * 28)
-    digits = apart(canvas, left, share)
-    assert digits.shape == (5, 3, 28, 28)
-    assert not digits[0, :2].any()  # not written yet, though the third stands where the second will
-    torch.testing.assert_close(digits[0, 2], pictures[2])
-    torch.testing.assert_close(digits[-1], pictures)
-    torch.testing.assert_close(digits.sum((1, 3)), canvas.sum(2), atol=1e-4, rtol=0)  # no ink twice, none lost
+def test_a_morph_has_every_digit_on_its_own_and_composes_them(small: VAE, stack) -> None:
+    stacks, labels = [stack("7"), stack("128"), stack("3")], [[7], [1, 2, 8], [3]]
+    made = make_morph(pipeline_of(small), stacks, labels, 6, "linear", "raw")
+    assert made.digits.shape == (11, 3, 28, 28) and made.frames.shape == (11, 28, 84)
+    assert list(made.stops) == [0, 5, 10]
+    assert not made.digits[0, :2].any() and not made.digits[-1, :2].any()  # not drawn yet, and erased again
+    for frame, number in zip(made.stops, stacks, strict=True):
+        torch.testing.assert_close(made.digits[frame, -len(number) :], number[:, 0], atol=1e-4, rtol=0)
+    torch.testing.assert_close(made.digits.sum((1, 2, 3)), made.frames.sum((1, 2)), rtol=0.02, atol=1)
 
 
-def test_put_lays_pictures_anywhere() -> None:
+def test_holding_repeats_the_frames_in_which_numbers_stand() -> None:
+    assert hold_frames(3, (0, 2), 2) == [0, 0, 0, 1, 2, 2, 2]
+    assert hold_frames(5, (0, 2, 4), 1) == [0, 0, 1, 2, 2, 3, 4, 4]
+    assert hold_frames(2, (0, 1), 0) == [0, 1]
+
+
+def test_a_crossfade_is_the_mean_in_the_middle() -> None:
+    one, other = torch.rand(1, 1, 28, 28), torch.rand(1, 1, 28, 28)
+    assert torch.allclose(crossfade(one, other, 3)[1], (one + other)[0, 0] / 2)
+
+
+def test_a_shorter_number_is_faded_in_the_middle() -> None:
+    frames = crossfade(torch.ones(1, 1, 28, 28), torch.zeros(2, 1, 28, 28), 2)
+    assert frames.shape == (2, 28, 56)
+    assert torch.equal(frames[0, 0], torch.cat([torch.zeros(14), torch.ones(28), torch.zeros(14)]))
+
+
+def test_paste_lays_pictures_anywhere() -> None:
     disc = torch.zeros(3, 28, 28)
     disc[:, 10:18, 10:18] = 1
     canvas = torch.zeros(3, 28, 56)
-    put(canvas, disc, torch.tensor([-28.0, 10.5, 28.0]))
+    paste(canvas, disc, torch.tensor([-28.0, 10.5, 28.0]))
     assert canvas[0].abs().max() < 1e-6  # outside
     torch.testing.assert_close(canvas[2], side_by_side(disc[2:, None], 2).roll(14, 1), atol=1e-6, rtol=0)
     column = torch.arange(56.0)
     assert (canvas[1].sum(0) @ column / canvas[1].sum()) == pytest.approx(13.5 + 10.5, abs=1e-3)
     assert canvas[1].sum() == pytest.approx(64, rel=0.1)
-    put(canvas, disc, torch.zeros(3))
+    paste(canvas, disc, torch.zeros(3))
     assert canvas.max() <= 1  # ink on ink stays ink

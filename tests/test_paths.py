@@ -63,7 +63,7 @@ def test_slerp_is_linear_where_no_arc_is_defined(z0: list[float], z1: list[float
         paths.linear,
         paths.slerp,
         lambda a, b: paths.polyline(
-            paths.within(a, b, graph := paths.neighbourhood(latents(200, seed=1)), free(graph))
+            paths.path_within_class(a, b, graph := paths.knn_graph(latents(200, seed=1)), free(graph))
         ),
         lambda a, b: paths.polyline(torch.stack([a, a * 0, b])),
     ],
@@ -100,20 +100,20 @@ def free(graph: paths.Graph) -> np.ndarray:
 
 
 def test_each_is_joined_to_its_nearest_both_ways() -> None:
-    graph = paths.neighbourhood(torch.tensor([[0.0, 0], [1, 0], [3, 0], [7, 0]]), neighbours=2)
+    graph = paths.knn_graph(torch.tensor([[0.0, 0], [1, 0], [3, 0], [7, 0]]), neighbours=2)
     edges = list(zip(graph.start.tolist(), graph.end.tolist(), graph.cost.tolist(), strict=True))
     length = {(0, 1): 1, (0, 2): 3, (1, 2): 2, (1, 3): 6, (2, 3): 4}  # 3 is of nobody's nearest two
     both = {**length, **{(j, i): d for (i, j), d in length.items()}}
     assert edges == [(i, j, pytest.approx(both[i, j] ** paths.POWER)) for i, j in sorted(both)]
-    assert [edges[first][0] for first in graph.first[:-1]] == [0, 1, 2, 3] and graph.first[-1] == len(edges)
+    assert [edges[first][0] for first in graph.indptr[:-1]] == [0, 1, 2, 3] and graph.indptr[-1] == len(edges)
 
 
 def test_the_cheapest_way_takes_the_ring_and_not_the_chord() -> None:
-    graph = paths.neighbourhood(ring(), neighbours=4)
+    graph = paths.knn_graph(ring(), neighbours=4)
     z0, z1 = torch.tensor([1.02, 0.0]), torch.tensor([-1.02, 0.0])
-    cost, before = paths.ways_from(z0, graph, free(graph))
+    cost, before = paths.shortest_paths(z0, graph, free(graph))
     far = int((graph.nodes - z1).norm(dim=1).argmin())
-    way = graph.nodes[paths.trace(before, far)]
+    way = graph.nodes[paths.backtrack(before, far)]
     assert len(way) > 12
     assert way.norm(dim=1).min() > 0.99
     assert paths.arc_length(torch.cat([z0[None], way]))[-1] == pytest.approx(math.pi, abs=0.15)
@@ -121,27 +121,27 @@ def test_the_cheapest_way_takes_the_ring_and_not_the_chord() -> None:
 
 
 def test_a_toll_sends_the_way_round() -> None:
-    graph = paths.neighbourhood(ring(), neighbours=4)
+    graph = paths.knn_graph(ring(), neighbours=4)
     z0, far = torch.tensor([1.02, 0.0]), int((graph.nodes - torch.tensor([-1.0, 0])).norm(dim=1).argmin())
     for side in (-1, 1):
-        toll = 50 * (graph.nodes[:, 1] * side > 0.3).double().numpy()
-        way = graph.nodes[paths.trace(paths.ways_from(z0, graph, toll)[1], far)]
+        penalty = 50 * (graph.nodes[:, 1] * side > 0.3).double().numpy()
+        way = graph.nodes[paths.backtrack(paths.shortest_paths(z0, graph, penalty)[1], far)]
         assert (way[:, 1] * side).max() < 0.3
 
 
 def test_what_no_edge_reaches_costs_a_leap() -> None:
     here, there = ring(20), ring(20) + 100
-    graph = paths.neighbourhood(torch.cat([here, there]), neighbours=3)
-    cost, before = paths.ways_from(here[0], graph, free(graph))
+    graph = paths.knn_graph(torch.cat([here, there]), neighbours=3)
+    cost, before = paths.shortest_paths(here[0], graph, free(graph))
     assert np.isfinite(cost).all()
     assert cost[25] == pytest.approx(float((here[0] - there[5]).norm()) ** paths.POWER, rel=1e-4)
-    assert paths.trace(before, 25) == [25]
+    assert paths.backtrack(before, 25) == [25]
 
 
 def test_a_path_within_a_class_follows_the_nodes_smoothly() -> None:
     z0, z1 = torch.tensor([1.0, 0.0]), torch.tensor([-1.0, 0.0])
-    graph = paths.neighbourhood(ring(400, 0, math.pi))
-    points = paths.within(z0, z1, graph, free(graph))
+    graph = paths.knn_graph(ring(400, 0, math.pi))
+    points = paths.path_within_class(z0, z1, graph, free(graph))
     assert torch.equal(points[[0, -1]], torch.stack([z0, z1]))
     z = paths.polyline(points)(torch.linspace(0, 1, 60))
     assert z.norm(dim=1).min() > 0.6
@@ -150,16 +150,16 @@ def test_a_path_within_a_class_follows_the_nodes_smoothly() -> None:
 
 def test_a_path_across_goes_over_a_crossing_and_by_its_own_two_classes() -> None:
     """Two half rings; from one to the other there is a crossing near the ends, and a dear one far away."""
-    graphs = (paths.neighbourhood(ring(200, 0, 3)), paths.neighbourhood(ring(200, 0, 3) + torch.tensor([0, 0.5])))
+    graphs = (paths.knn_graph(ring(200, 0, 3)), paths.knn_graph(ring(200, 0, 3) + torch.tensor([0, 0.5])))
     near, far = [100, 100], [190, 10]
     z0, z1 = graphs[0].nodes[60], graphs[1].nodes[140]
-    tolls = free(graphs[0]), free(graphs[1])
+    penalties = free(graphs[0]), free(graphs[1])
     for crossings in (np.array([near, far]), np.array([far, near])):
-        points = paths.across(z0, z1, graphs, crossings, tolls)
+        points = paths.path_across_classes(z0, z1, graphs, crossings, penalties)
         assert torch.equal(points[[0, -1]], torch.stack([z0, z1]))
         for node, graph in zip(near, graphs, strict=True):
             assert (points - graph.nodes[node]).norm(dim=1).min() < 0.3
-    only = paths.across(z0, z1, graphs, np.array([far]), tolls)
+    only = paths.path_across_classes(z0, z1, graphs, np.array([far]), penalties)
     assert (only - graphs[0].nodes[190]).norm(dim=1).min() < 0.5 < (points - graphs[0].nodes[190]).norm(dim=1).min()
 
 

@@ -16,12 +16,22 @@ import vae
 from vae import BadRequest, EmptyDrawing, MorphRequest, UnreadablePicture, produce, video
 from vae.bank import STYLES
 from vae.model import VAE
-from vae.request import loaded, read_side, read_sides, type_digits
+from vae.pipeline import Pipeline, default_pipeline, load_pipeline, pipeline_of
+from vae.reading import Reading, read_number, type_digits
+from vae.request import read_numbers
 from vae.style import measure_style
 
 QUICK: dict[str, Any] = {"steps": 4, "size": 56, "path": "linear", "speed": "raw", "formats": ()}
 NO_WHOLE_NUMBER = [math.nan, math.inf, -math.inf, 30.5, True, False, "30", None, [30], 10**400, -(10**400)]
 NUMBERS_NOT = ["", " ", "12345", "-1", "3.5", "abc", "٣", "３", "3 2", "test:7"]  # noqa: RUF001
+
+
+def read(side: Any) -> Reading:
+    return read_number(side, default_pipeline())
+
+
+def read_all(request: MorphRequest) -> tuple[Reading, ...]:
+    return read_numbers(request, default_pipeline())
 
 
 def png(picture: Image.Image) -> bytes:
@@ -132,7 +142,7 @@ def test_what_is_no_number_at_all_is_refused_in_a_sentence(side: object) -> None
 @pytest.mark.parametrize("count", [0, 5])
 def test_a_list_of_pictures_is_one_to_four(count: int) -> None:
     with pytest.raises(BadRequest, match="one to 4 digits"):
-        read_side([made_up.drawing("3")] * count)
+        read([made_up.drawing("3")] * count)
 
 
 @pytest.mark.parametrize("pad", ["L", "RGB", "RGBA"])
@@ -144,7 +154,7 @@ def test_an_empty_pad_is_an_empty_drawing(pad: str) -> None:
 
 def test_a_picture_too_large_is_refused_before_it_is_decoded() -> None:
     with pytest.raises(UnreadablePicture, match="4 megapixels"):
-        read_side(png(Image.new("1", (13_000, 13_000))))
+        read(png(Image.new("1", (13_000, 13_000))))
 
 
 @pytest.mark.parametrize("form", ["image", "bytes", "path", "array", "list", "one in a list"])
@@ -160,7 +170,7 @@ def test_a_drawn_number_is_read_in_any_form(form: str, tmp_path) -> None:
         "list": ones,
         "one in a list": [drawing],
     }[form]
-    reading = read_side(side)
+    reading = read(side)
     assert reading.pictures.shape == (2, 1, 28, 28)
     assert reading.number == "17"
     assert reading.typed is None
@@ -171,7 +181,7 @@ def test_a_drawn_number_is_read_in_any_form(form: str, tmp_path) -> None:
 
 def test_a_drawing_is_the_same_in_any_form() -> None:
     drawing = made_up.drawing("17")
-    readings = [read_side(side) for side in (drawing, png(drawing), np.asarray(drawing))]
+    readings = [read(side) for side in (drawing, png(drawing), np.asarray(drawing))]
     assert all(torch.equal(reading.pictures, readings[0].pictures) for reading in readings)
 
 
@@ -233,27 +243,27 @@ def test_the_same_request_gives_the_same_bytes_and_another_seed_others() -> None
 def test_a_number_typed_beside_a_drawn_one_is_in_its_hand() -> None:
     drawing = made_up.drawing("17")
     for request in (MorphRequest(drawing, "41"), MorphRequest("41", drawing), MorphRequest("2", "3", (drawing, "41"))):
-        readings = read_sides(request)
+        readings = read_all(request)
         reading = readings[request.sides.index("41")]
         assert (reading.number, reading.digits, reading.typed) == ("41", (4, 1), "41")
         drawn = next(r for r in readings if r.typed is None)
         torch.testing.assert_close(reading.pictures[1], drawn.pictures[0])  # this 1 was drawn
         assert not torch.equal(reading.pictures, type_digits("41"))
-    again = read_sides(MorphRequest(drawing, "41", seed=8))[1]
-    assert torch.equal(again.pictures, read_sides(MorphRequest(drawing, "41"))[1].pictures)  # no seed in it
+    again = read_all(MorphRequest(drawing, "41", seed=8))[1]
+    assert torch.equal(again.pictures, read_all(MorphRequest(drawing, "41"))[1].pictures)  # no seed in it
 
 
 def test_the_hand_of_the_test_set_may_be_asked_for() -> None:
-    (_, typed) = read_sides(MorphRequest(made_up.drawing("17"), "41", seed=5, hand="test"))
+    (_, typed) = read_all(MorphRequest(made_up.drawing("17"), "41", seed=5, hand="test"))
     assert torch.equal(typed.pictures, type_digits("41", seed=5))
-    both = read_sides(MorphRequest("32", "41", seed=5, hand="own"))  # nobody drew: by seed
+    both = read_all(MorphRequest("32", "41", seed=5, hand="own"))  # nobody drew: by seed
     assert torch.equal(both[1].pictures, type_digits("41", seed=5))
 
 
 def test_what_is_typed_in_somebodys_hand_reads_as_what_was_typed(sketches) -> None:
     numbers = {"0123": "2_1", "4567": "5_2", "89": "0_3"}
     for number, name in numbers.items():
-        typed = read_sides(MorphRequest(sketches / f"{name}.png", number))[1]
+        typed = read_all(MorphRequest(sketches / f"{name}.png", number))[1]
         assert "".join(map(str, typed.digits)) == number
         assert min(typed.certainty) > 0.7
 
@@ -264,7 +274,7 @@ def test_a_broad_hand_stays_broad(sketches) -> None:
     for digit in "2357":
         styles = torch.stack(
             [
-                torch.cat([measure_style(r.pictures)[0] for r in read_sides(MorphRequest(path, "4"))])
+                torch.cat([measure_style(r.pictures)[0] for r in read_all(MorphRequest(path, "4"))])
                 for path in sorted(sketches.glob(f"{digit}_*.png"))
             ]
         )
@@ -275,10 +285,10 @@ def test_a_broad_hand_stays_broad(sketches) -> None:
         assert together[i, len(STYLES) + i] > 0.3
 
 
-def test_a_model_may_stand_in_and_a_preset_may_be_asked_for(small: VAE) -> None:
-    given = produce(MorphRequest("3", "8", **QUICK), small)
+def test_a_model_may_stand_in_and_a_preset_may_be_asked_for(small_pipeline: Pipeline) -> None:
+    given = produce(MorphRequest("3", "8", **QUICK), small_pipeline)
     shipped = produce(MorphRequest("3", "8", **QUICK))
-    named = produce(MorphRequest("3", "8", model="flagship", **QUICK), small)
+    named = produce(MorphRequest("3", "8", model="flagship", **QUICK), small_pipeline)
     assert torch.equal(named.frames, shipped.frames)
     assert not torch.equal(given.frames, shipped.frames)
     assert torch.equal(given.source.pictures, shipped.source.pictures)  # the hand is the shipped bank's
@@ -287,16 +297,20 @@ def test_a_model_may_stand_in_and_a_preset_may_be_asked_for(small: VAE) -> None:
 def test_a_colour_model_is_refused_in_a_sentence() -> None:
     model = vae.model.build("mlp", channels=3).eval()
     with pytest.raises(BadRequest, match="colour"):
-        produce(MorphRequest("3", "8", **QUICK), model)
+        produce(MorphRequest("3", "8", **QUICK), pipeline_of(model))
 
 
 def test_a_model_is_loaded_once_whatever_it_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DIGIT_MORPH_WEIGHTS", raising=False)
-    assert loaded(None) is loaded("flagship")
+    pipeline = load_pipeline()
+    assert pipeline.model is pipeline.typist.model is pipeline.presets["flagship"]
+    assert pipeline.bank is pipeline.typist.bank
+    assert set(pipeline.presets) == {"flagship"}
+    assert pipeline.with_preset("flagship").bank is pipeline.bank and pipeline.with_preset("mlp").bank is None
 
 
 def test_test_drawings_read_as_labelled(sketches) -> None:
     paths = sorted(sketches.glob("*_0.png"))
     assert len(paths) == 10
-    readings = {path.stem[0]: read_side(path).number for path in paths}
+    readings = {path.stem[0]: read(path).number for path in paths}
     assert sum(label == number for label, number in readings.items()) >= 9, readings

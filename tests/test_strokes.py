@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from vae.strokes import stroke_order, written
+from vae.strokes import reveal, stroke_order
 
 
 def bar(top: int, bottom: int, left: int = 13, right: int = 16) -> Tensor:
@@ -37,7 +37,7 @@ def test_strokes_follow_one_another_from_the_top() -> None:
 
 @pytest.mark.parametrize("picture", [torch.zeros(28, 28), torch.eye(28)[:1].T @ torch.eye(28)[:1]])
 def test_nothing_and_a_dot_can_be_written(picture: Tensor) -> None:
-    frames = written(picture, torch.linspace(0, 1, 5))
+    frames = reveal(picture, torch.linspace(0, 1, 5))
     assert torch.isfinite(frames).all()
     assert frames[0].sum() == 0
     torch.testing.assert_close(frames[-1], picture)
@@ -45,7 +45,7 @@ def test_nothing_and_a_dot_can_be_written(picture: Tensor) -> None:
 
 def test_writing_adds_ink_from_none_to_all() -> None:
     picture = bar(4, 24) * torch.linspace(0.1, 1, 28)[:, None]  # faint at the top
-    frames = written(picture, torch.linspace(0, 1, 30))
+    frames = reveal(picture, torch.linspace(0, 1, 30))
     assert frames.shape == (30, 28, 28)
     assert frames[0].sum() == 0
     torch.testing.assert_close(frames[-1], picture)

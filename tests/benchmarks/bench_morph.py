@@ -15,9 +15,9 @@ import torch
 
 import vae
 from vae import paths
-from vae.bank import bank_of
-from vae.morphing import curve_between, endpoints, morph_sequence
-from vae.request import loaded, read_side
+from vae.morphing import curve_between, endpoints, make_morph
+from vae.pipeline import load_pipeline
+from vae.reading import read_number
 from vae.video import encode
 
 
@@ -37,13 +37,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--threads", type=int, default=2)
     torch.set_num_threads(parser.parse_args().threads)
-    flagship, mlp = loaded("flagship"), loaded("mlp")
-    bank = bank_of(flagship)
+    pipeline = load_pipeline("flagship", ["mlp"])
+    flagship, mlp = pipeline.model, pipeline.presets["mlp"]
     a, b = vae.type_digits("32"), vae.type_digits("41")
     labels = [[3, 2], [4, 1]]
-    ends = endpoints(flagship, [a, b], labels=labels)
+    ends = endpoints(flagship, [a, b], labels)
     z, z_mlp = torch.randn(120, flagship.config.latent_dim), torch.randn(120, mlp.config.latent_dim)
-    frames = morph_sequence(flagship, [a, b], labels=labels)
+    frames = make_morph(pipeline, [a, b], labels).frames
     curves = [paths.linear(ends[0].z[k], ends[1].z[k]) for k in range(2)]
     alpha = torch.linspace(0, 1, 60)
 
@@ -52,15 +52,15 @@ def main() -> None:
             return model.decode(latents)
 
     stages = {
-        "read what was typed": lambda: read_side("32"),
-        "endpoints (4 digits, refined)": lambda: endpoints(flagship, [a, b], labels=labels),
+        "read what was typed": lambda: read_number("32", pipeline),
+        "endpoints (4 digits, refined)": lambda: endpoints(flagship, [a, b], labels),
         "handwritten path (2 digits)": lambda: [
-            curve_between("handwritten", bank, ends[0], k, ends[1], k)(alpha) for k in range(2)
+            curve_between("handwritten", pipeline.bank, ends[0], k, ends[1], k)(alpha) for k in range(2)
         ],
         "straight path (2 digits)": lambda: [curve(alpha) for curve in curves],
-        "the whole morph, 60 frames": lambda: morph_sequence(flagship, [a, b], labels=labels),
+        "the whole morph, 60 frames": lambda: make_morph(pipeline, [a, b], labels).frames,
         "mp4, 512 px": lambda: encode(frames, "mp4"),
-        "the whole request": lambda: vae.produce(vae.MorphRequest("32", "41")),
+        "the whole request": lambda: vae.produce(vae.MorphRequest("32", "41"), pipeline),
     }
     for name, taken in zip(stages, median_ms(*stages.values()), strict=True):
         print(f"{name:32s} {taken:8.1f} ms")

@@ -8,7 +8,8 @@ import torch
 from vae.bank import Codes, bank_of
 from vae.inspection.anatomy import CLOUD, plane_of, posterior, take_apart
 from vae.model import VAE, build
-from vae.morphing import journey, morph
+from vae.morphing import morph
+from vae.pipeline import pipeline_of
 from vae.training import data
 
 
@@ -20,7 +21,7 @@ def two(pictures: data.Pictures) -> tuple[torch.Tensor, torch.Tensor, list[int]]
 
 
 def test_everything_is_there_for_every_frame(small: VAE, pictures: data.Pictures) -> None:
-    found = take_apart(small, *two(pictures), steps=9)
+    found = take_apart(pipeline_of(small), *two(pictures), steps=9)
     assert found.alpha.shape == (9,) and found.z.shape == (9, 8) and found.frames.shape == (9, 28, 28)
     assert found.alpha[0] == 0 and found.alpha[-1] == 1
     assert found.plane.path.shape == (9, 2)
@@ -30,12 +31,13 @@ def test_everything_is_there_for_every_frame(small: VAE, pictures: data.Pictures
 
 def test_the_frames_are_those_of_the_morph(small: VAE, pictures: data.Pictures) -> None:
     source, target, labels = two(pictures)
-    assert torch.equal(journey(small, source, target, 7, labels=labels).frames, morph(small, source, target, 7))
+    found = take_apart(pipeline_of(small), source, target, labels, steps=7)
+    assert torch.equal(found.frames, morph(small, source, target, 7))
 
 
 def test_the_latents_are_where_the_frames_come_from(small: VAE, pictures: data.Pictures) -> None:
     source, target, labels = two(pictures)
-    way = journey(small, source, target, 7, "linear", labels)
+    way = take_apart(pipeline_of(small), source, target, labels, "linear", 7)
     middle = way.z[0] + way.alpha[3] * (way.z[-1] - way.z[0])
     assert torch.allclose(way.z[3], middle, atol=1e-5)
     assert torch.allclose(small.decode(way.z[3:4])[0, 0], way.frames[3], atol=1e-5)  # no residual there
@@ -59,7 +61,7 @@ def test_models_of_every_kind_have_a_posterior(preset: str, pictures: data.Pictu
 
 
 def test_the_plane_goes_through_both_ends_and_bends_upward(small: VAE, pictures: data.Pictures) -> None:
-    found = take_apart(small, *two(pictures), steps=9)
+    found = take_apart(pipeline_of(small), *two(pictures), steps=9)
     path, line = found.plane.path, found.plane.line
     length = float((found.z[-1] - found.z[0]).norm())
     assert torch.allclose(path[[0, -1]], line)

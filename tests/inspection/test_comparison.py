@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from vae import video
-from vae.errors import WeightsError
 from vae.inspection import comparison
-from vae.model import VAE
-from vae.request import read_side
+from vae.pipeline import default_pipeline
+from vae.reading import Reading, read_number
+
+
+def read(number: str) -> Reading:
+    return read_number(number, default_pipeline())
 
 
 @pytest.fixture(scope="module")
 def panels() -> list[comparison.Panel]:
-    return comparison.line_up(read_side("3"), read_side("8"), 6)
+    return comparison.line_up(default_pipeline(), read("3"), read("8"), 6)
 
 
 def test_there_is_a_panel_for_every_entry(panels: list[comparison.Panel]) -> None:
@@ -26,48 +31,32 @@ def test_there_is_a_panel_for_every_entry(panels: list[comparison.Panel]) -> Non
 
 
 def test_crossfade_and_flagship_begin_and_end_with_the_digits_themselves(panels: list[comparison.Panel]) -> None:
-    ends = [read_side(number).pictures[0, 0] for number in "38"]
+    ends = [read(number).pictures[0, 0] for number in "38"]
     for panel in panels:
         exact = panel.entry.preset in (None, "flagship")
         off = [float((panel.frames[i] - end).abs().max()) for i, end in zip((0, -1), ends, strict=True)]
         assert (max(off) < 1e-4) == exact, panel.entry.key
 
 
-def test_a_crossfade_is_the_mean_in_the_middle() -> None:
-    one, other = torch.rand(1, 1, 28, 28), torch.rand(1, 1, 28, 28)
-    assert torch.allclose(comparison.crossfade(one, other, 3)[1], (one + other)[0, 0] / 2)
-
-
-def test_a_shorter_number_lies_in_the_middle() -> None:
-    frames = comparison.crossfade(torch.ones(1, 1, 28, 28), torch.zeros(2, 1, 28, 28), 2)
-    assert frames.shape == (2, 28, 56)
-    assert torch.equal(frames[0, 0], torch.cat([torch.zeros(14), torch.ones(28), torch.zeros(14)]))
-
-
 def test_every_model_rebuilds_at_its_own_size() -> None:
-    found = comparison.rebuilt(read_side("38").pictures, [3, 8])
-    assert {made.preset for made in found} == set(comparison.shipped())
+    found = comparison.rebuilt(default_pipeline().presets, read("38").pictures, [3, 8])
+    assert {made.preset for made in found} == set(default_pipeline().presets)
     for made in found:
         side = 14 if made.preset == "tiny" else 28
         assert made.pictures.shape == (2, side, side)
         assert bool((made.nats > 0).all())
 
 
-def test_a_model_that_is_not_here_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    def only_mlp(preset: str, load: object = comparison.loaded) -> VAE:
-        if preset != "mlp":
-            raise WeightsError("not here")
-        return load(preset)  # type: ignore[operator]
-
-    monkeypatch.setattr(comparison, "loaded", only_mlp)
-    found = comparison.line_up(read_side("3"), read_side("8"), 3)
+def test_a_model_that_is_not_here_is_left_out() -> None:
+    only_mlp = replace(default_pipeline(), presets={"mlp": default_pipeline().presets["mlp"]})
+    found = comparison.line_up(only_mlp, read("3"), read("8"), 3)
     assert [panel.entry.key for panel in found] == ["crossfade", "mlp"]
 
 
 @pytest.mark.parametrize(("places", "columns"), [(1, 4), (2, 2), (4, 2)])
 def test_the_labelled_grid_has_every_name_and_every_morph(places: int, columns: int) -> None:
     ink = torch.linspace(0, 1, 2)[:, None, None].expand(2, 28, 28 * places)  # from nothing to all ink
-    grid = comparison.labelled_grid([comparison.Panel(entry, ink) for entry in comparison.LINEUP])
+    grid = comparison.labelled_grid([comparison.Panel(entry, ink, ()) for entry in comparison.LINEUP])
     count, height, width = grid.shape
     assert count == 2 and height % 2 == 0 and width % 2 == 0 and max(height, width) < 800
     rows = len(comparison.LINEUP) // columns

@@ -4,7 +4,7 @@ import torch
 from vae.bank import Codes, bank_of
 from vae.inspection.directions import REACH, STEPS, contact_sheet, directions, values
 from vae.model import VAE
-from vae.request import loaded
+from vae.pipeline import default_pipeline
 
 
 def made_up_codes() -> Codes:
@@ -62,8 +62,7 @@ def test_all_strips_pass_through_the_present_place(small: VAE) -> None:
 def test_the_flagships_strips_do_what_they_are_called() -> None:
     from vae.style import measure_style
 
-    model = loaded("flagship")
-    bank = bank_of(model)
+    model, bank = default_pipeline().model, default_pipeline().bank
     assert bank is not None
     ways = directions(bank.graph)
     assert len(set(ways.names)) == len(ways.names)

@@ -11,6 +11,8 @@ import pytest
 import torch
 
 from vae import BadRequest, MorphRequest, produce, request, video
+from vae.pipeline import Pipeline
+from vae.reading import Reading
 from vae.ui import downloads, permalink, player
 from vae.ui.options import HOLD
 
@@ -115,7 +117,7 @@ def test_drawn_digits_that_are_counted_are_refused_at_once(pictures: bool) -> No
 
 def test_a_picture_is_refused_as_soon_as_its_digits_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     wide = MorphRequest(made_up.drawing("1234"), "8", size=1024, **LONG)
-    monkeypatch.setattr(request, "morph_sequence", None)  # not reached
+    monkeypatch.setattr(request, "make_morph", None)  # not reached
     with pytest.raises(BadRequest, match="choose a size of at most"):
         produce(wide)
 
@@ -148,14 +150,13 @@ def test_the_seconds_of_a_request_grow_with_what_it_asks_for() -> None:
     assert expected(torch.zeros(2, 1, 28, 28), "41") == plain
 
 
-def test_the_page_shows_any_morph_and_says_which_file_is_too_large() -> None:
+def test_the_page_shows_any_morph_and_says_which_file_is_too_large(pipeline: Pipeline) -> None:
     wide, long = ("1234",) * 22, ("7",) * 22
     sequence = {"steps": 104, "fps": 60, "playback": "bounce", "formats": ()}
     for via, width in ((wide, 4), (long, 1)):
-        asked = permalink.unpack(permalink.pack(MorphRequest(via[0], via[0], via, size=1024, **sequence)))
-        film = player.film(asked)
-        assert (asked.formats, asked.size) == ((), 1024)
-        assert film.formats == ("mp4",) and 56 <= film.size * width <= 768
+        asked = MorphRequest(via[0], via[0], via, size=1024, **sequence)
+        assert 56 <= player.film_size(asked) * width <= 768
+        link = permalink.pack(asked, [Reading(torch.zeros(0), (), (), typed) for typed in asked.sides])
         with pytest.raises(BadRequest, match="choose a size of at most"):
-            downloads.save(None)({"recipe": permalink.pack(asked), "format": "mp4"})
-    assert player.film(MorphRequest("3", "8")).size == 512
+            downloads.save(pipeline)({"recipe": link, "format": "mp4"})
+    assert player.film_size(MorphRequest("3", "8")) == 512

@@ -2,7 +2,7 @@
 
 import torch
 
-from vae.bank import bank_of, crossings_between
+from vae.bank import bank_of
 from vae.classifier import load_classifier
 from vae.model import VAE, build
 from vae.training.crossings import choose_crossings, decoder_metric, edge_doubt, short_edges
@@ -51,7 +51,7 @@ def test_crossings_join_two_classes_each_and_the_surest_are_kept(small: VAE) -> 
 
 def test_crossings_turn_with_the_direction(small: VAE) -> None:
     bank = bank_of(small)
-    there, back = crossings_between(bank, 3, 8), crossings_between(bank, 8, 3)
+    there, back = bank.crossings_between(3, 8), bank.crossings_between(8, 3)
     assert (there == back[:, ::-1]).all()
     pairs = bank.members[3][there[:, 0]], bank.members[8][there[:, 1]]
     assert (bank.graph.labels[pairs[0]] == 3).all()

@@ -11,8 +11,10 @@ import pytest
 import torch
 
 from vae.errors import BadRequest
-from vae.inspection.comparison import LINEUP, shipped
-from vae.request import MorphRequest, read_side
+from vae.inspection.comparison import LINEUP
+from vae.pipeline import Pipeline, default_pipeline
+from vae.reading import read_number
+from vae.request import MorphRequest, read_numbers
 from vae.ui import film, permalink
 from vae.ui.tabs import compare, how
 
@@ -23,8 +25,9 @@ def unpacked(packed: str, entries: int, frames: int) -> np.ndarray:
     return np.cumsum(levels, axis=1, dtype=np.uint8)
 
 
-def recipe_of(source: str, target: str, **options: object) -> str:
-    return permalink.pack(MorphRequest(source, target, **options))  # type: ignore[arg-type]
+def link_of(source: object, target: str, **options: object) -> str:
+    request = MorphRequest(source, target, **options)  # type: ignore[arg-type]
+    return permalink.pack(request, read_numbers(request, default_pipeline(), permalink.quantised))
 
 
 def test_a_film_comes_back_to_a_level() -> None:
@@ -37,31 +40,30 @@ def test_a_film_comes_back_to_a_level() -> None:
     assert float((back - frames).abs().max()) < 0.035
 
 
-def test_the_page_has_a_place_for_every_entry_and_model() -> None:
-    page = compare.page_html()
+def test_the_page_has_a_place_for_every_entry_and_model(pipeline: Pipeline) -> None:
+    page = compare.page_html(pipeline)
     assert "<!--" not in page and "${" not in page and "{{" not in page  # Gradio would fill those in
     for entry in LINEUP:
         assert f'data-key="{entry.key}"' in page
         assert compare.KINDS[entry.key]
-    for preset in shipped():
+    for preset in pipeline.presets:
         assert f'data-preset="{preset}"' in page
-    assert page.count('class="chart"') == len(shipped())
+    assert page.count('class="chart"') == len(pipeline.presets)
 
 
-def test_compare_answers_a_recipe_lightly() -> None:
-    made = compare.answer(recipe_of("3", "8"))
+def test_compare_answers_a_permalink_lightly(pipeline: Pipeline) -> None:
+    made = compare.comparing(pipeline)(link_of("3", "8"))
     assert made["title"] == "3 becomes 8" and made["places"] == 1
     assert [panel["key"] for panel in made["panels"]] == [entry.key for entry in LINEUP]
     assert all(len(panel["ribbon"]) == made["frames"] for panel in made["panels"])
-    assert set(made["rebuilt"]) == set(shipped())
+    assert set(made["rebuilt"]) == set(pipeline.presets)
     films = unpacked(made["film"], len(LINEUP), made["frames"])
     assert films.shape[2] == 28 * 28 and all(len(np.unique(one, axis=0)) > 10 for one in films)
     assert len(json.dumps(made)) < 80_000
 
 
-def test_drawn_digits_and_numbers_of_other_lengths_are_compared() -> None:
-    drawn = permalink.settled(MorphRequest(read_side("7").pictures, "12"))
-    made = compare.answer(permalink.pack(drawn))
+def test_drawn_digits_and_numbers_of_other_lengths_are_compared(pipeline: Pipeline) -> None:
+    made = compare.comparing(pipeline)(link_of(read_number("7", pipeline).pictures, "12"))
     assert made["places"] == 2 and len(made["read"]) == 3
     assert all(len(panel["ribbon"]) == made["frames"] for panel in made["panels"])
     ribbons = {panel["key"]: panel["ribbon"] for panel in made["panels"]}
@@ -70,23 +72,23 @@ def test_drawn_digits_and_numbers_of_other_lengths_are_compared() -> None:
         assert first[0] == 7 and first[1] > 0.8 and last[0] in (1, 2) and last[1] > 0.8
 
 
-def test_typed_numbers_are_computed_once_and_drawings_are_not_kept() -> None:
-    compare.typed_answer.cache_clear()
-    made = compare.answer(recipe_of("4", "2"))
-    assert compare.answer(recipe_of("4", "2")) is made
-    compare.answer(permalink.pack(permalink.settled(MorphRequest(read_side("7").pictures, "1"))))
-    assert compare.typed_answer.cache_info().currsize == 1
+def test_typed_numbers_are_computed_once_and_drawings_are_not_kept(pipeline: Pipeline) -> None:
+    answer = compare.comparing(pipeline)
+    assert answer(link_of("4", "2")) is answer(link_of("4", "2"))
+    drawn = link_of(read_number("7", pipeline).pictures, "1")
+    assert answer(drawn) is not answer(drawn)
 
 
 @pytest.mark.parametrize("wrong", [None, 3, "", "nonsense", {"recipe": 3}])
-def test_what_is_no_recipe_is_said_in_a_sentence(wrong: object) -> None:
-    assert compare.answer(wrong) == {"error": permalink.UNREADABLE}
+def test_what_is_no_permalink_is_said_in_a_sentence(wrong: object, pipeline: Pipeline) -> None:
     with pytest.raises(BadRequest, match="damaged"):
-        how.explained({"recipe": wrong})
+        compare.comparing(pipeline)(wrong)
+    with pytest.raises(BadRequest, match="damaged"):
+        how.explained({"recipe": wrong}, pipeline)
 
 
-def test_how_takes_one_digit_apart() -> None:
-    made = how.explained({"recipe": recipe_of("3", "8")})
+def test_how_takes_one_digit_apart(pipeline: Pipeline) -> None:
+    made = how.explained({"recipe": link_of("3", "8")}, pipeline)
     assert made["numbers"] == ["3", "8"] and made["way"] == "handwritten" and made["places"] == 1
     assert len(made["z"]) == len(made["path"]) == len(made["alpha"]) == made["frames"]
     assert all(len(z) == made["latents"] for z in made["z"])
@@ -96,16 +98,16 @@ def test_how_takes_one_digit_apart() -> None:
     assert len(json.dumps(made)) < 80_000
 
 
-def test_how_takes_the_digit_apart_that_is_wished() -> None:
-    both = recipe_of("132", "41", path="linear")
-    digits = [[end["digit"] for end in how.explained({"recipe": both, "place": i})["ends"]] for i in (0, 1)]
+def test_how_takes_the_digit_apart_that_is_asked_for(pipeline: Pipeline) -> None:
+    both = link_of("132", "41", path="linear")
+    digits = [[end["digit"] for end in how.explained({"recipe": both, "place": i}, pipeline)["ends"]] for i in (0, 1)]
     assert digits == [[3, 4], [2, 1]]
-    assert how.explained({"recipe": both})["way"] == "linear"
+    assert how.explained({"recipe": both}, pipeline)["way"] == "linear"
     for place in (2, -1, "first", None, 0.5):
         with pytest.raises(BadRequest, match="place"):
-            how.explained({"recipe": both, "place": place})
+            how.explained({"recipe": both, "place": place}, pipeline)
 
 
-def test_a_digit_that_turns_into_its_like_has_one_cloud() -> None:
-    made = how.explained({"recipe": recipe_of("3", "3")})
+def test_a_digit_that_turns_into_its_like_has_one_cloud(pipeline: Pipeline) -> None:
+    made = how.explained({"recipe": link_of("3", "3")}, pipeline)
     assert len(made["codes"]) == 1

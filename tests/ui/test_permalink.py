@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from vae.errors import BadRequest
-from vae.request import MorphRequest, read_sides
+from vae.pipeline import Pipeline, default_pipeline
+from vae.request import MorphRequest, read_numbers
 from vae.ui import permalink
 
 
@@ -21,34 +22,39 @@ def stack(count: int, seed: int = 0) -> torch.Tensor:
     return torch.randint(0, 16, (count, 1, 28, 28), generator=generator) / 15
 
 
+def link_of(request: MorphRequest) -> str:
+    return permalink.pack(request, read_numbers(request, default_pipeline(), permalink.quantised))
+
+
 def test_typed_numbers_come_back() -> None:
     request = MorphRequest("32", "41", seed=9, steps=90, playback="bounce", hold=0.4)
-    again = permalink.unpack(permalink.pack(request))
+    again = permalink.unpack(link_of(request))
     assert [getattr(again, name) for name in permalink.KEPT] == [getattr(request, name) for name in permalink.KEPT]
     assert (again.source, again.target) == ("32", "41")
 
 
-def test_a_hand_comes_back() -> None:
+def test_a_handwriting_comes_back(pipeline: Pipeline) -> None:
     for hand in ("own", "test"):
-        settled = permalink.settled(MorphRequest(made_up.drawing("7"), "41", hand=hand, seed=3))
-        again = permalink.unpack(permalink.pack(settled))
+        request = MorphRequest(made_up.drawing("7"), "41", hand=hand, seed=3)
+        again = permalink.unpack(link_of(request))
         assert (again.hand, again.target) == (hand, "41")
-        for one, other in zip(read_sides(settled), read_sides(again), strict=True):
+        readings = read_numbers(request, pipeline, permalink.quantised)
+        for one, other in zip(readings, read_numbers(again, pipeline), strict=True):
             assert torch.equal(one.pictures, other.pictures)
 
 
 def test_drawn_digits_come_back_to_the_bit() -> None:
     request = MorphRequest(stack(2), "7", via=(stack(4, 1),))
-    again = permalink.unpack(permalink.pack(request))
+    again = permalink.unpack(link_of(request))
     assert torch.equal(again.source, stack(2)) and torch.equal(again.via[0], stack(4, 1))
     assert again.target == "7"
 
 
-def test_a_settled_request_is_what_its_link_gives() -> None:
-    rough = MorphRequest(torch.rand(1, 1, 28, 28, generator=torch.Generator().manual_seed(2)), "7")
-    settled = permalink.settled(rough)
-    assert torch.equal(permalink.unpack(permalink.pack(settled)).source, settled.source)
-    assert float((settled.source - rough.source).abs().max()) <= 0.5 / 15 + 1e-6
+def test_a_link_gives_what_was_quantised() -> None:
+    rough = torch.rand(1, 1, 28, 28, generator=torch.Generator().manual_seed(2))
+    quantised = permalink.quantised(rough)
+    assert torch.equal(permalink.unpack(link_of(MorphRequest(rough, "7"))).source, quantised)
+    assert float((quantised - rough).abs().max()) <= 0.5 / 15 + 1e-6
 
 
 def packed(head: object, drawn: bytes = b"") -> str:
@@ -76,12 +82,12 @@ def packed(head: object, drawn: bytes = b"") -> str:
         packed("[" * 5000),
     ],
 )
-def test_a_damaged_recipe_is_said(damaged: object) -> None:
+def test_a_damaged_permalink_is_said(damaged: object) -> None:
     with pytest.raises(BadRequest, match="link"):
         permalink.unpack(damaged)
 
 
 @pytest.mark.parametrize("wrong", [{"steps": 1e9}, {"path": "x"}, {"hold": "1"}, {"refine": 3}])
-def test_options_in_a_recipe_are_checked_like_any(wrong: dict[str, object]) -> None:
+def test_options_in_a_permalink_are_checked_like_any(wrong: dict[str, object]) -> None:
     with pytest.raises(BadRequest):
         permalink.unpack(packed({"v": 1, "n": ["1", "2"], **wrong}))

@@ -1,4 +1,4 @@
-"""What the bench makes of the values that the page sends."""
+"""The request that the page's values make."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from vae.errors import BadRequest, EmptyDrawing
 from vae.request import MorphRequest
 from vae.ui.options import NAMES
 from vae.ui.player import ink_bytes
-from vae.ui.tabs.morph import wanted
+from vae.ui.tabs.morph import request_of
 
 PNG = "data:image/png;base64," + base64.b64encode(b"a picture").decode()
 DEFAULTS = [60, 30, "auto", "constant", "bounce", "ink", 512]
@@ -20,7 +20,7 @@ DEFAULTS = [60, 30, "auto", "constant", "bounce", "ink", 512]
 
 def asked(source: Any, target: Any, mode: str = "draw", seed: int = 0, hand: str = "own") -> MorphRequest:
     assert len(NAMES) == len(DEFAULTS)
-    return wanted(mode, source, target, "", "", "", seed, hand, *DEFAULTS)
+    return request_of(mode, source, target, "", "", "", seed, hand, *DEFAULTS)
 
 
 def test_a_side_is_drawn_or_typed() -> None:

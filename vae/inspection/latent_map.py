@@ -15,7 +15,6 @@ from torch import Tensor
 from vae import weights
 from vae.classifier import Classifier, probabilities
 from vae.errors import WeightsError
-from vae.evaluation.plots import encode_all
 from vae.model import VAE
 
 if TYPE_CHECKING:
@@ -49,6 +48,8 @@ class Atlas(NamedTuple):
 
 def build_map(model: VAE, pictures: Pictures, path: Path) -> int:
     """Encode pictures and write the map's points; returns how many bytes the file has."""
+    from vae.evaluation.plots import encode_all
+
     require_plane(model)
     points = encode_all(model, pictures)
     metadata = {"weights": model.fingerprint, "preset": model.config.preset}
