@@ -81,7 +81,11 @@ def crossings_between(bank: Bank, source: int, target: int) -> np.ndarray:
 
 def load_bank(model: VAE, path: Path) -> Bank:
     """The bank at `path`; raises WeightsError when it is not of this model's weights."""
-    tensors, metadata = weights.read_tensors(path)
+    return _bank(model, weights.read_tensors(path), path)
+
+
+def _bank(model: VAE, contents: weights.Contents, path: Path) -> Bank:
+    tensors, metadata, _ = contents
     if metadata.get("weights") != model.fingerprint:
         raise WeightsError(
             f"{path} was built from other weights than {model.config.preset}'s; "
@@ -122,9 +126,8 @@ def bank_of(model: VAE) -> Bank | None:
     """The bank beside the model's weights file, or None where there is none of its preset."""
     if model.path is None or not (path := model.path.with_name("bank.safetensors")).exists():
         return None
-    if weights.read_tensors(path)[1].get("preset") != model.config.preset:
-        return None
-    return load_bank(model, path)
+    contents = weights.read_tensors(path)
+    return _bank(model, contents, path) if contents.metadata.get("preset") == model.config.preset else None
 
 
 def check_number(text: object) -> str:

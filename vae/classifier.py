@@ -152,7 +152,7 @@ def _shipped(kind: str) -> Path:
 @functools.lru_cache(maxsize=4)
 def _read(path: Path, changed: int) -> Classifier:
     """The classifier in a file, once for each time that it changed; it is shared, so nobody may alter it."""
-    tensors, metadata = weights.read_tensors(path)
+    tensors, metadata, _ = weights.read_tensors(path)
     try:
         classifier = Classifier(ClassifierConfig.from_dict(json.loads(metadata["classifier"])))
     except (KeyError, TypeError, ValueError) as error:
