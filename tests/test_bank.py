@@ -82,7 +82,7 @@ def test_a_bank_of_other_weights_is_refused_with_what_to_do(small: VAE) -> None:
 @pytest.mark.parametrize("change", ["missing", "labels", "dimensions", "beyond", "nan", "truncated"])
 def test_a_damaged_bank_is_refused(change: str, small: VAE, tmp_path: Path) -> None:
     path = tmp_path / "bank.safetensors"
-    tensors, metadata = weights.read_tensors(small.path.with_name("bank.safetensors"))
+    tensors, metadata, _ = weights.read_tensors(small.path.with_name("bank.safetensors"))
     if change == "missing":
         del tensors["typed.z.step"]
     elif change == "labels":

@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from vae import MorphRequest, __main__, produce, sums, weights
+from vae import MorphRequest, __main__, produce, weights
 from vae.bank import load_bank
 from vae.classifier import load_classifier
 from vae.inspection import latent_map
@@ -270,7 +270,7 @@ def test_the_map_is_built_with_the_bank(
     (tmp_path / "model.safetensors").write_bytes(small.path.read_bytes())
     flat = build("conv2d", widths=(2, 3), hidden=8)
     weights.save(flat, tmp_path / "conv2d.safetensors")
-    (tmp_path / sums.NAME).write_text("")  # a folder whose files are listed
+    (tmp_path / weights.SUMS).write_text("")  # a folder whose files are listed
     __main__.main(["bank", "--weights", str(tmp_path), "--data", str(data_dir), "--graph", "40", "--typed", "20"])
     scatter = latent_map.map_of(weights.load(tmp_path / "conv2d.safetensors"))
     assert scatter is not None
@@ -278,7 +278,7 @@ def test_the_map_is_built_with_the_bank(
     assert "20 test codes" in capsys.readouterr().out
     files = ("model", "conv2d", "bank", "map")
     paths = [tmp_path / f"{name}.safetensors" for name in files]
-    assert sums.read(tmp_path) == {path.name: sums.fingerprint(path) for path in paths}
+    assert weights.read_sums(tmp_path) == {path.name: weights.file_sha256(path) for path in paths}
 
 
 def test_another_process_makes_the_same_bytes(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 import hashlib
 import json
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 import vae
-from vae import weights
+from vae import __main__, weights
 from vae.errors import WeightsError
 from vae.model import PRESETS, build
 
@@ -76,7 +77,7 @@ def spoil(value: float) -> Callable[[Tensors], None]:
     ids=["missing", "extra", "shape", "nan", "inf"],
 )
 def test_nothing_loads_in_part(change: Callable[[Tensors], None], named: str, path: Path) -> None:
-    tensors, metadata = weights.read_tensors(path)
+    tensors, metadata, _ = weights.read_tensors(path)
     change(tensors)
     save_file(tensors, path, metadata)
     with pytest.raises(WeightsError, match=rf"small\.safetensors .*{named}"):
@@ -98,7 +99,7 @@ def test_nothing_loads_in_part(change: Callable[[Tensors], None], named: str, pa
     ],
 )
 def test_a_file_must_say_which_model_it_holds(config: str, path: Path) -> None:
-    tensors, metadata = weights.read_tensors(path)
+    tensors, metadata, _ = weights.read_tensors(path)
     save_file(tensors, path, {**metadata, "config": config})
     with pytest.raises(WeightsError, match=r"small\.safetensors does not say which model"):
         weights.load(path)
@@ -154,7 +155,7 @@ def test_what_is_shipped_says_what_it_is(name: str) -> None:
         config, preset = vae.load(name).config, PRESETS[name]
         assert (config.preset, config.latent_dim, config.widths) == (name, preset.latent_dim, preset.widths)
     else:
-        tensors, metadata = weights.read_tensors(weights.SHIPPED / f"{name}.safetensors")
+        tensors, metadata, _ = weights.read_tensors(weights.SHIPPED / f"{name}.safetensors")
         assert metadata.keys() & {"classifier", "weights"}
         assert tensors
 
@@ -177,3 +178,26 @@ def test_a_reader_never_sees_half_a_file(tmp_path: Path) -> None:
         temporary.write_text("new")
     assert path.read_text() == "new"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_shipped_files_are_those_that_are_listed() -> None:
+    listed = weights.read_sums(weights.SHIPPED)
+    assert set(listed) == {path.name for path in weights.SHIPPED.glob("*.safetensors")}
+    for name, sha256 in listed.items():
+        assert weights.file_sha256(weights.SHIPPED / name) == sha256, "run: python -m vae sums"
+
+
+def test_a_file_that_is_not_the_listed_one_is_refused_until_it_is_listed(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path.rename(tmp_path / "flagship.safetensors")
+    monkeypatch.setattr(weights, "SHIPPED", tmp_path)
+    for listed in ("0" * 64, "no sum at all"):
+        (tmp_path / weights.SUMS).write_text(weights.sums_text({"flagship.safetensors": listed}))
+        with pytest.raises(WeightsError, match=r"flagship\.safetensors is not the file .*python -m vae sums"):
+            vae.load("flagship")
+    __main__.main(["sums"])
+    assert capsys.readouterr().out.strip() == str(tmp_path / weights.SUMS)
+    assert vae.load("flagship").config.latent_dim == 2
+    checked = subprocess.run(["sha256sum", "-c", weights.SUMS], cwd=tmp_path, capture_output=True)
+    assert checked.returncode == 0

@@ -28,7 +28,7 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from vae import render, sums, weights
+from vae import render, weights
 from vae.errors import BadRequest, WeightsError
 from vae.model import PRESETS
 from vae.pipeline import load_pipeline
@@ -145,9 +145,9 @@ def bank_command(args: argparse.Namespace) -> None:
     from vae.training.data import as_floats, load_splits
 
     path = weights.find(args.weights)
-    listed = (path.parent / sums.NAME).exists()
+    listed = (path.parent / weights.SUMS).exists()
     if listed:
-        sums.write(path.parent)  # these weights may be new, and are meant
+        weights.write_sums(path.parent)  # these weights may be new, and are meant
     model = weights.load(path)
     splits = load_splits(root=args.data)
     reader = load_classifier("reader")
@@ -167,7 +167,7 @@ def bank_command(args: argparse.Namespace) -> None:
         size = latent_map.build_map(weights.load(flat), points, path.with_name("map.safetensors"))
         print(f"{path.with_name('map.safetensors')}: {len(points)} test codes, {size / 1024:.0f} KiB")
     if listed:
-        sums.write(path.parent)
+        weights.write_sums(path.parent)
 
 
 def evaluate_command(args: argparse.Namespace) -> None:
@@ -190,7 +190,7 @@ def publish_command(args: argparse.Namespace) -> None:
 
 
 def sums_command(args: argparse.Namespace) -> None:
-    print(sums.write(weights.SHIPPED))
+    print(weights.write_sums(weights.SHIPPED))
 
 
 def parser() -> argparse.ArgumentParser:

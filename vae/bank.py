@@ -84,18 +84,19 @@ class Bank:
 
 def load_bank(model: VAE, path: Path) -> Bank:
     """The bank at `path`; raises WeightsError when it is not of this model's weights."""
-    return _parse(model, path, *weights.read_tensors(path))
+    return _parse(model, path, weights.read_tensors(path))
 
 
 def bank_of(model: VAE) -> Bank | None:
     """The bank beside the model's weights file, or None where there is none of its preset."""
     if model.path is None or not (path := model.path.with_name("bank.safetensors")).exists():
         return None
-    tensors, metadata = weights.read_tensors(path)
-    return _parse(model, path, tensors, metadata) if metadata.get("preset") == model.config.preset else None
+    contents = weights.read_tensors(path)
+    return _parse(model, path, contents) if contents.metadata.get("preset") == model.config.preset else None
 
 
-def _parse(model: VAE, path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> Bank:
+def _parse(model: VAE, path: Path, contents: weights.Contents) -> Bank:
+    tensors, metadata, _ = contents
     if metadata.get("weights") != model.fingerprint:
         raise WeightsError(
             f"{path} was built from other weights than {model.config.preset}'s; "

@@ -134,7 +134,7 @@ def load_classifier(source: str | Path = "reader") -> Classifier:
     path = path / "model.safetensors" if path.is_dir() else path
     if source in KINDS and not path.exists():
         raise WeightsError(f"{path} is missing; train it with: python train.py --model {source} --out runs/{source}")
-    tensors, metadata = weights.read_tensors(path)
+    tensors, metadata, _ = weights.read_tensors(path)
     try:
         classifier = Classifier(ClassifierConfig.from_dict(json.loads(metadata["classifier"])))
     except (KeyError, TypeError, ValueError) as error:

@@ -1,33 +1,45 @@
-"""Weights files: find, load, save. The one home of safetensors.
+"""Weights files: find, load, verify, save. The one home of safetensors.
 
 A file carries its own architecture: the metadata of `model.safetensors` hold the format version, the
-`VAEConfig` as JSON and how it was trained. Nothing is ever a pickle, nothing loads in part, and what a
-SHA256SUMS beside it lists is checked.
+`VAEConfig` as JSON and how it was trained. Nothing is ever a pickle and nothing loads in part. Whenever a file
+is read, its sha256 is compared with the SHA256SUMS beside it, which the shipped folder and every published
+repo have (the format of `sha256sum`), and with the name that the Hub's cache gave it.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
+import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import safetensors.torch
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
-from vae import hub, shipped, sums
+from vae import hub, shipped
 from vae.errors import WeightsError
+from vae.hub import SUMS
 from vae.model import PRESETS, VAE, VAEConfig
 
 FORMAT = "digit-morph/1"
 SHIPPED = shipped.WEIGHTS
 FLAGSHIP = "flagship"
+SHA256 = re.compile(r"[0-9a-f]{64}")
 Source = str | os.PathLike[str] | None
+
+
+class Contents(NamedTuple):
+    """What a weights file holds; `sha256` is the fingerprint of its bytes."""
+
+    tensors: dict[str, Tensor]
+    metadata: dict[str, str]
+    sha256: str
 
 
 @contextlib.contextmanager
@@ -49,23 +61,69 @@ def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, st
     """Write a safetensors file of this program's format, atomically."""
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     with replacing(path) as temporary:
-        save_file(plain, temporary, {"format": FORMAT, **metadata})
+        safetensors.torch.save_file(plain, temporary, {"format": FORMAT, **metadata})
 
 
-def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Tensors and metadata of a file of this program's format; raises WeightsError naming the file."""
-    sums.check(path)
+def read_tensors(path: Path) -> Contents:
+    """The contents of a file of this program's format, read and hashed once; raises WeightsError naming it."""
     try:
-        with safe_open(path, "pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        content = path.read_bytes()
     except FileNotFoundError as error:
         raise WeightsError(f"{path} does not exist") from error
-    except (SafetensorError, OSError) as error:
+    except OSError as error:
+        raise WeightsError(f"{path} cannot be read ({error.strerror})") from error
+    sha256 = hashlib.sha256(content).hexdigest()
+    if expected_sha256(path) - {sha256}:
+        raise WeightsError(
+            f"{path} is not the file that {SUMS} beside it, or the Hub, lists: fetch it again, or, if you put it there "
+            "yourself, run: python -m vae sums"
+        )
+    try:
+        tensors = safetensors.torch.load(content)
+    except safetensors.SafetensorError as error:
         raise WeightsError(f"{path} is damaged or is no safetensors file") from error
+    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])  # load() keeps the metadata back
+    metadata = header.get("__metadata__", {})
     if metadata.get("format") != FORMAT:
         raise WeightsError(f"{path} is not of the format {FORMAT} (it says {metadata.get('format')!r})")
-    return tensors, metadata
+    return Contents(tensors, metadata, sha256)
+
+
+def expected_sha256(path: Path) -> set[str]:
+    """What the sha256 of a file has to be: as SHA256SUMS beside it lists it, and as the Hub's cache, where a
+    large file is a link to one named by its sha256, names it. Empty where neither says."""
+    listed = read_sums(path.parent).get(path.name)
+    name = path.readlink().name if path.is_symlink() else ""
+    return {known for known in (listed, name if SHA256.fullmatch(name) else None) if known}
+
+
+def is_intact(path: Path) -> bool:
+    """Whether a file has the sha256 that is expected of it."""
+    return not expected_sha256(path) - {file_sha256(path)}
+
+
+def file_sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_sums(folder: Path) -> dict[str, str]:
+    """`{name: sha256}` as SHA256SUMS in `folder` lists them; empty where there is none."""
+    path = folder / SUMS
+    lines = path.read_text().splitlines() if path.exists() else []
+    return {name: sha256 for sha256, _, name in (line.partition("  ") for line in lines) if name}
+
+
+def write_sums(folder: Path) -> Path:
+    """List every safetensors file of `folder` as it is now in its SHA256SUMS."""
+    path = folder / SUMS
+    path.write_text(sums_text({file.name: file_sha256(file) for file in folder.glob("*.safetensors")}))
+    return path
+
+
+def sums_text(sums: Mapping[str, str]) -> str:
+    """`{name: sha256}` as the text of SHA256SUMS."""
+    return "".join(f"{sums[name]}  {name}\n" for name in sorted(sums))
 
 
 def save(model: VAE, path: Path, training: dict[str, Any] | None = None) -> None:
@@ -83,13 +141,13 @@ def load(source: Source = None) -> VAE:
     shipped flagship. Raises WeightsError with what to do.
     """
     path = find(source)
-    tensors, metadata = read_tensors(path)
+    contents = read_tensors(path)
     try:
-        model = VAE(VAEConfig.from_dict(json.loads(metadata["config"])))
+        model = VAE(VAEConfig.from_dict(json.loads(contents.metadata["config"])))
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise WeightsError(f"{path} does not say which model it holds ({error})") from error
-    fill(model, tensors, path)
-    model.path, model.fingerprint = path, sums.fingerprint(path)
+    fill(model, contents.tensors, path)
+    model.path, model.fingerprint = path, contents.sha256
     model.requires_grad_(False).eval()
     if model.config.architecture != "dense":
         model.to(memory_format=torch.channels_last)
@@ -132,7 +190,7 @@ def find(source: Source = None) -> Path:
             "another file, a run's folder or a repo on the Hub in DIGIT_MORPH_WEIGHTS"
         )
     if repo := hub.repo_named(name):
-        return hub.fetch(repo)
+        return hub.fetch(repo, is_intact)
     raise WeightsError(
         f"no weights at {name}: give a .safetensors file, the folder of a run, a repo on the Hub such as "
         f"user/repo, or one of {', '.join(PRESETS)}; "

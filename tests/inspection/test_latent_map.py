@@ -46,7 +46,7 @@ def test_a_map_of_other_weights_is_refused_with_what_to_do(flat: VAE) -> None:
 @pytest.mark.parametrize("change", ["points", "labels", "missing", "nan"])
 def test_a_damaged_map_is_refused(change: str, flat: VAE) -> None:
     path = flat.path.with_name("map.safetensors")
-    tensors, metadata = weights.read_tensors(path)
+    tensors, metadata, _ = weights.read_tensors(path)
     if change == "points":
         tensors["points"] = torch.cat([tensors["points"]] * 2, dim=1)
     elif change == "labels":

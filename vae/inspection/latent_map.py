@@ -59,7 +59,7 @@ def build_map(model: VAE, pictures: Pictures, path: Path) -> int:
 
 def load_map(model: VAE, path: Path) -> Scatter:
     """The points at `path`; raises WeightsError when they are not of this model's weights."""
-    tensors, metadata = weights.read_tensors(path)
+    tensors, metadata, _ = weights.read_tensors(path)
     if metadata.get("weights") != model.fingerprint:
         raise WeightsError(
             f"{path} was built from other weights than {model.config.preset}'s; "

@@ -1,8 +1,8 @@
 """A model as a repo on the Hub: its weights, the bank and the reader that go with them, and a model card.
 
 `python -m vae publish user/repo` and `python train.py ... --push-to-hub user/repo` come here; `vae.hub`
-does the uploading. What a run left beside its weights (report.json, curves.png) goes into the card; of a
-shipped model, docs/ has it.
+does the uploading. What a run left beside its weights (report.json, curves.png) goes into the card; a shipped
+model's is in docs/.
 """
 
 from __future__ import annotations
@@ -14,20 +14,26 @@ from typing import Any
 
 from PIL import Image
 
-from vae import hub, render, sums, weights
+from vae import hub, render, weights
 from vae.bank import bank_of
-from vae.classifier import load_classifier
 from vae.errors import WeightsError
 from vae.inspection.samples import prior_samples
 from vae.model import VAE
 from vae.shipped import DOCS
 
-NATS = {  # of a report or an evaluation -> its name in the card; nats a test picture
+NATS = {  # figures of a report or an evaluation, in nats a test picture: key there -> name in the card
     "total": "grey NELBO",
     "reconstruction": "reconstruction",
     "kl": "KL",
     "elbo": "ELBO, binarised",
     "iw": "importance-weighted, binarised",
+}
+ABOUT = {  # what the Hub shows and searches by
+    "license": "mit",
+    "library_name": "digit-morph",
+    "pipeline_tag": "unconditional-image-generation",
+    "tags": ["vae", "mnist", "latent-space", "morphing", "handwriting"],
+    "datasets": ["ylecun/mnist"],
 }
 TEMPLATE = """---
 {{ card_data }}
@@ -35,7 +41,8 @@ TEMPLATE = """---
 
 # {{ repo }}
 
-A variational autoencoder for handwritten digits ({{ about }}), made with
+A variational autoencoder for handwritten digits (preset `{{ config.preset }}`, {{ config.latent_dim }} latent \
+dimensions, {{ config.image_size }}x{{ config.image_size }} pixels), made with
 Digit Morph: one handwritten number turns into another along a path through its latent space.
 
 ![Digits nobody wrote: decoded from the prior](samples.png)
@@ -52,7 +59,9 @@ vae.write_video(frames, "out.mp4")
 
 `DIGIT_MORPH_WEIGHTS={{ repo }} python app.py` serves the page with it. The weights are safetensors, their
 architecture is in the metadata, and `SHA256SUMS` lists what belongs together.
-{{ bank }}
+{% if bank %}The bank of latent codes that typed digits and handwritten paths need is here, built from them.
+{%- else %}There is no bank of them: typed digits are the shipped flagship's, and paths are spherical.
+{%- endif %}
 
 ## Figures
 {% if results %}
@@ -99,43 +108,31 @@ def contents(repo: str, model: VAE) -> dict[str, bytes | Path]:
     """What the repo of a model consists of, by path."""
     if model.path is None:
         raise WeightsError("only a model that was loaded from its file can be published")
-    files: dict[str, bytes | Path] = {hub.MODEL: model.path}
-    if bank_of(model) is not None:  # which checks that it was built from these weights
-        files["bank.safetensors"] = model.path.with_name("bank.safetensors")
-    load_classifier("reader")  # which checks the file
+    shipped = model.path.parent == weights.SHIPPED
+    paths = {hub.MODEL: model.path}
+    if has_bank := bank_of(model) is not None:  # which checks that it was built from these weights
+        paths["bank.safetensors"] = model.path.with_name("bank.safetensors")
     if (reader := weights.SHIPPED / "reader.safetensors").exists():
-        files[reader.name] = reader
-    listed = {name: sums.fingerprint(path) for name, path in files.items() if isinstance(path, Path)}
-    files[sums.NAME] = sums.as_text(listed).encode()
-    if curves := curves_of(model):
+        paths[reader.name] = reader
+    read = {name: weights.read_tensors(path) for name, path in paths.items()}
+    files: dict[str, bytes | Path] = {**paths}
+    files[hub.SUMS] = weights.sums_text({name: file.sha256 for name, file in read.items()}).encode()
+    curves = DOCS / f"curves-{model.config.preset}.png" if shipped else model.path.with_name("curves.png")
+    if curves.exists():
         files["curves.png"] = curves
     files["samples.png"] = samples_of(model)
-    files["README.md"] = card(repo, model, has_bank="bank.safetensors" in files, has_curves=curves is not None)
-    return files
-
-
-def card(repo: str, model: VAE, *, has_bank: bool, has_curves: bool) -> bytes:
-    """The model card, as README.md has it."""
-    assert model.path is not None
-    recipe = json.loads(weights.read_tensors(model.path)[1].get("training", "{}"))
-    bank = (
-        "The bank of latent codes that typed digits and handwritten paths need is here, built from them."
-        if has_bank
-        else "There is no bank of them: typed digits are the shipped flagship's, and paths are spherical."
-    )
-    config = model.config
-    return hub.card(
+    recipe = {"config": model.config.to_dict(), "training": json.loads(read[hub.MODEL].metadata.get("training", "{}"))}
+    files["README.md"] = hub.card(
         TEMPLATE,
-        {
-            "repo": repo,
-            "about": f"preset `{config.preset}`, {config.latent_dim} latent dimensions, "
-            f"{config.image_size}x{config.image_size} pixels",
-            "bank": bank,
-            "curves": has_curves,
-            "recipe": json.dumps({"config": config.to_dict(), "training": recipe}, indent=2),
-        },
+        {**ABOUT, "model_name": repo.split("/")[-1]},
         results_of(model),
+        repo=repo,
+        config=model.config,
+        bank=has_bank,
+        curves=curves.exists(),
+        recipe=json.dumps(recipe, indent=2),
     )
+    return files
 
 
 def results_of(model: VAE) -> dict[str, float]:
@@ -150,15 +147,6 @@ def results_of(model: VAE) -> dict[str, float]:
         found = next((row for row in rows if row["model"] == model.config.preset), {})
         found = {**found, "total": found.get("nelbo")}
     return {name: float(found[key]) for key, name in NATS.items() if found.get(key) is not None}
-
-
-def curves_of(model: VAE) -> Path | None:
-    """The curves of the model's training, where they were kept."""
-    assert model.path is not None
-    beside = model.path.with_name("curves.png")
-    if model.path.parent == weights.SHIPPED:
-        beside = DOCS / f"curves-{model.config.preset}.png"
-    return beside if beside.exists() else None
 
 
 def samples_of(model: VAE) -> bytes:
