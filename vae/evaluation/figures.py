@@ -17,13 +17,13 @@ from vae import render, weights
 from vae.bank import bank_of
 from vae.errors import WeightsError
 from vae.evaluation import plots
-from vae.evaluation.scoreboard import crossfade
+from vae.evaluation.results import read_metrics
 from vae.inspection import samples
+from vae.inspection.comparison import crossfade
 from vae.inspection.latent_map import map_of
 from vae.morphing import PathName, morph_sequence
 from vae.request import MorphRequest, loaded, produce, type_digits
 from vae.shipped import DOCS
-from vae.training.loop import read_metrics
 
 STORY = ("32", "41", "7", "128", "32")  # what the README's animation goes through
 PAIRS = ("3 8", "7 2", "4 9", "0 6", "1 5", "2 3", "5 8", "6 4", "9 0", "8 1", "7 5", "2 0")
@@ -65,7 +65,7 @@ def filmstrips(path: Path) -> Path:
     for i, pair in enumerate(PAIRS):
         a, b = pair.split()
         source, target = type_digits(a, i), type_digits(b, i)
-        strips = {"crossfade": crossfade(60)(source, target)}
+        strips = {"crossfade": crossfade(source, target, 60)}
         for name in PATHS:
             strips[name] = morph_sequence(model, [source, target], path=name, labels=[[int(a)], [int(b)]])
         rows.append({name: render.filmstrip(frames, 11, FRAME) for name, frames in strips.items()})

@@ -16,8 +16,8 @@ from torch import Tensor
 from vae import weights
 from vae.classifier import Classifier, probabilities
 from vae.errors import WeightsError
-from vae.evaluation.plots import Scatter, encode_all
-from vae.model import VAE
+from vae.evaluation.plots import Scatter
+from vae.model import VAE, in_batches, posterior_means
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,7 +43,7 @@ class Atlas(NamedTuple):
 def build_map(model: VAE, pictures: Pictures, path: Path) -> int:
     """Encode pictures and write the map's points; returns how many bytes the file has."""
     flat(model)
-    points = encode_all(model, pictures)
+    points = posterior_means(model, model.prepare(pictures.images.float() / 255))
     metadata = {"weights": model.fingerprint, "preset": model.config.preset}
     weights.write_tensors(path, {"points": points.half(), "labels": pictures.labels.to(torch.uint8)}, metadata)
     return path.stat().st_size
@@ -93,7 +93,7 @@ def atlas(model: VAE, reader: Classifier, points: Tensor | None = None, cells: i
     flat(model)
     across, up = axes(points, cells)
     z = torch.cartesian_prod(up, across).flip(1)  # rows from the top down
-    pictures = torch.cat([model.decode(part) for part in z.split(500)])
+    pictures = in_batches(model.decode, z)
     pictures = pictures.view(cells, cells, *pictures.shape[2:])
     seen = pictures[::2, ::2]
     certainty, digits = probabilities(reader, seen.flatten(0, 1)[:, None]).max(1)
