@@ -22,7 +22,8 @@ of grey NELBO (no GPU was at hand; there, expect minutes):
 55,000 training and 5,000 validation pictures; the weights that are best on validation are kept, and
 the test set is looked at once, for the figures in `runs/NAME/report.json`. Beside the weights a run
 leaves metrics.csv, curves.png, reconstructions_training.png, reconstructions_validation.png and
-samples.png. The recipe of each model stands in `vae.training.RECIPES`; every option below changes it.
+samples.png. The recipe of each model stands in `vae.training.vaes` or `.classifiers`; every option
+below changes it.
 """
 
 from __future__ import annotations
@@ -30,9 +31,9 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import torch
 
@@ -40,9 +41,12 @@ from vae import weights
 from vae.classifier import KINDS, Classifier, load_classifier
 from vae.errors import WeightsError
 from vae.evaluation import plots
+from vae.evaluation.likelihoods import elbo_terms
 from vae.model import PRESETS, build
-from vae.training import classifiers, data, publishing
-from vae.training.loop import RECIPES, elbo_terms, fit, write_report
+from vae.training import classifiers, data, publishing, vaes
+from vae.training.loop import TrainConfig, write_report
+
+Recipe = TypeVar("Recipe", bound=TrainConfig)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -82,56 +86,51 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(f"{out} holds the shipped weights; choose another --out, such as runs/{args.model}")
     if (out / "checkpoint.pt").exists() and not args.resume:
         sys.exit(f"{out} holds a run already: add --resume to go on with it, or choose another --out")
-    names = ("epochs", "batch_size", "lr", "kl_weight", "kl_warmup", "redraw", "binarise", "seed")
-    chosen = {name: value for name in names if (value := getattr(args, name)) is not None}
-    if args.model in KINDS:
-        if args.push_to_hub:
-            sys.exit("--push-to-hub publishes a VAE; the reader goes with each of them")
-        train_classifier(args, chosen, out)
-        return
-    recipe = replace(RECIPES[args.model], **chosen)
-
+    if args.model in KINDS and args.push_to_hub:
+        sys.exit("--push-to-hub publishes a VAE; the reader goes with each of them")
     torch.set_num_threads(args.threads)
+    (train_classifier if args.model in KINDS else train_vae)(args, out)
+
+
+def train_vae(args: argparse.Namespace, out: Path) -> None:
+    recipe = chosen(vaes.RECIPES[args.model], args)
     torch.manual_seed(recipe.seed)
-    preset = PRESETS[args.model]
-    splits = data.load_splits(args.dataset, args.data, all_for_training=preset.preset == "tiny", size=preset.image_size)
+    tiny, size = args.model == "tiny", PRESETS[args.model].image_size
+    splits = data.load_splits(args.dataset, args.data, all_for_training=tiny, size=size)
     changes: dict[str, int] = {"latent_dim": args.latent_dim} if args.latent_dim else {}
-    if preset.preset != "tiny":  # tiny reads what it is given at 14x14
+    if not tiny:  # which reads what it is given at 14x14
         changes |= {"channels": splits.train.images.shape[1], "image_size": splits.train.images.shape[2]}
-    model = build(args.model, **changes)
     notes = {"dataset": args.dataset, "pictures": len(splits.train)}
-    rows = fit(model, splits, recipe, out, device=args.device, resume=args.resume, notes=notes)
+    model = build(args.model, **changes)
+    rows = vaes.fit_vae(model, splits, recipe, out, device=args.device, resume=args.resume, notes=notes)
 
     best = weights.load(out)
-    reconstruction, kl = elbo_terms(best, splits.test)
     plots.save_run_pictures(best, splits, rows, out)
-    seconds = rows[-1]["seconds"] if rows else 0.0
-    report = {
-        "model": args.model,
-        **notes,
-        "train": asdict(recipe),
-        "seconds": seconds,
-        "test": {"reconstruction": reconstruction, "kl": kl, "total": reconstruction + kl},
-    }
+    test = vaes.terms(*elbo_terms(best, splits.test))
+    report = {"model": args.model, **notes, "train": asdict(recipe), "seconds": rows[-1]["seconds"], "test": test}
     write_report(out, report)
-    print(f"test: {reconstruction + kl:.2f} nats = {reconstruction:.2f} reconstruction + {kl:.2f} KL")
+    print("test: {total:.2f} nats = {reconstruction:.2f} reconstruction + {kl:.2f} KL".format(**test))
     print(f"left in {out}; use it with: python app.py --weights {out}")
     if args.push_to_hub:
         print(f"published at {publishing.publish(args.push_to_hub, best)}")
 
 
-def train_classifier(args: argparse.Namespace, chosen: dict[str, Any], out: Path) -> None:
-    recipe = replace(classifiers.RECIPES[args.model], **chosen)
-    torch.set_num_threads(args.threads)
+def train_classifier(args: argparse.Namespace, out: Path) -> None:
+    recipe = chosen(classifiers.RECIPES[args.model], args)
     torch.manual_seed(recipe.seed)
     splits = data.load_splits(args.dataset, args.data)
-    rows = classifiers.fit_classifier(
-        Classifier(KINDS[args.model]), splits, recipe, out, device=args.device, resume=args.resume
-    )
+    model = Classifier(KINDS[args.model])
+    rows = classifiers.fit_classifier(model, splits, recipe, out, device=args.device, resume=args.resume)
     right = classifiers.logits_of(load_classifier(out), splits.test).argmax(1) == splits.test.labels
     score = float(right.double().mean())
     write_report(out, {"model": args.model, "train": asdict(recipe), "seconds": rows[-1]["seconds"], "test": score})
     print(f"test: {100 * score:.2f}% right; left in {out}")
+
+
+def chosen(recipe: Recipe, args: argparse.Namespace) -> Recipe:
+    """The recipe with what was chosen on the command line; an option that it does not know has no effect."""
+    options = {field.name: getattr(args, field.name, None) for field in fields(recipe)}
+    return replace(recipe, **{name: value for name, value in options.items() if value is not None})
 
 
 if __name__ == "__main__":

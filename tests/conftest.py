@@ -19,7 +19,7 @@ from vae.bank import bank_of
 from vae.classifier import load_classifier
 from vae.model import VAE, build
 from vae.pipeline import Pipeline, default_pipeline
-from vae.training import bank_builder, data, loop
+from vae.training import bank_builder, data, vaes
 
 torch.set_num_threads(1)
 
@@ -66,12 +66,10 @@ def small(pictures: data.Pictures, tmp_path_factory: pytest.TempPathFactory) -> 
     torch.manual_seed(0)
     model = build("mlp", widths=(64,), latent_dim=8)
     splits = data.Splits(pictures[:280], pictures[280:320], pictures[280:320])
-    recipe = loop.TrainConfig(epochs=25, batch_size=20, lr=4e-3, ema=0.9)
-    loop.fit(model, splits, recipe, out, device="cpu", quiet=True)
+    recipe = vaes.VAETrainConfig(epochs=25, batch_size=20, lr=4e-3, ema=0.9)
+    vaes.fit_vae(model, splits, recipe, out, device="cpu", quiet=True)
     model = weights.load(out)
-    x = data.as_floats(pictures.images)
-    graph, typed = (x[:200], pictures.labels[:200]), (x[200:], pictures.labels[200:])
-    bank_builder.build_bank(model, load_classifier("reader"), *graph, *typed, out / "bank.safetensors")
+    bank_builder.build_bank(model, load_classifier("reader"), pictures[:200], pictures[200:], out / "bank.safetensors")
     return model
 
 

@@ -13,11 +13,8 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
-from torch import Tensor, nn
 from torchvision import datasets
 
-from vae.classifier import Classifier, ClassifierConfig
-from vae.model import VAE, build
 from vae.training.data import Pictures
 
 LARGE = 112  # digits are drawn at four times their size and averaged down
@@ -132,29 +129,3 @@ WRITERS: dict[str, Callable[[Path, Pictures, Pictures], None]] = {
     "qmnist": write_qmnist,
     "folder": write_folder,
 }
-
-
-SMALL = {
-    "mlp": {"widths": (16,), "latent_dim": 5},
-    "conv2d": {"widths": (2, 3), "hidden": 8},
-    "autoencoder": {"widths": (2, 3), "hidden": 8},
-    "tiny": {"widths": (16, 8), "latent_dim": 3},
-    "cvae": {"widths": (16,), "latent_dim": 4},
-}
-
-
-def untrained(preset: str, **changes: int) -> VAE:
-    """A small model of a preset, the same every time."""
-    torch.manual_seed(0)
-    return build(preset, **(SMALL[preset] | changes)).eval().requires_grad_(False)
-
-
-class ByBrightness(Classifier):
-    """Sure of a 3 where more than half of the pixels are bright, of a 7 elsewhere."""
-
-    def __init__(self) -> None:
-        super().__init__(ClassifierConfig("reader", "strided", (1, 1, 1), 1))
-
-    def forward(self, x: Tensor) -> Tensor:
-        bright = (x.flatten(1) > 0.5).float().mean(1) > 0.5
-        return 20 * nn.functional.one_hot(torch.where(bright, 3, 7), 10).float()

@@ -8,10 +8,10 @@ import torch
 from safetensors.torch import save_file
 
 from vae import weights
-from vae.bank import USED, bank_of, check_number, load_bank, type_codes
+from vae.bank import bank_of, check_number, load_bank, type_codes
 from vae.classifier import load_classifier
 from vae.errors import BadRequest, WeightsError
-from vae.model import VAE, build
+from vae.model import ACTIVE_UNIT_VARIANCE, VAE, build
 from vae.reading import type_digits
 from vae.style import measure_style
 from vae.training import bank_builder
@@ -58,7 +58,7 @@ def test_a_bank_holds_the_codes_that_it_was_built_from(small: VAE, pictures: Pic
     z = small.encode(x)[0]
     for codes, part in ((bank.graph, slice(200)), (bank.typed, slice(200, 600))):
         step = (z[part].amax(0) - z[part].amin(0)) / 255
-        used = z[:200].var(0) > USED
+        used = z[:200].var(0) > ACTIVE_UNIT_VARIANCE
         assert ((codes.z - z[part]).abs() <= 0.51 * step + 1e-5)[:, used].all()
         assert not codes.z[:, ~used].any()
         assert torch.equal(codes.labels, pictures.labels[part])
@@ -107,12 +107,14 @@ def test_latents_that_carry_nothing_are_left_out_of_a_bank(pictures: Pictures, t
         model.encoder[2].weight[[0, 2, 3]] *= 10
     weights.save(model, tmp_path / "m.safetensors")
     model = weights.load(tmp_path / "m.safetensors")
-    x, labels = as_floats(pictures.images[:50]), pictures.labels[:50]
-    bank_builder.build_bank(model, load_classifier("reader"), x, labels, x, labels, tmp_path / "bank.safetensors")
+    some = pictures[:50]
+    bank_builder.build_bank(model, load_classifier("reader"), some, some, tmp_path / "bank.safetensors")
     assert weights.read_tensors(tmp_path / "bank.safetensors")[0]["used"].tolist() == [0, 2, 3]
     z = load_bank(model, tmp_path / "bank.safetensors").graph.z
     assert z[:, 1].eq(0).all()
-    torch.testing.assert_close(z[:, [0, 2, 3]], model.encode(x)[0][:, [0, 2, 3]], atol=0.05, rtol=0)
+    torch.testing.assert_close(
+        z[:, [0, 2, 3]], model.encode(as_floats(some.images))[0][:, [0, 2, 3]], atol=0.05, rtol=0
+    )
 
 
 def test_a_model_without_a_bank_of_its_own_has_none(small: VAE) -> None:

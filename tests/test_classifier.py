@@ -7,7 +7,7 @@ import torch
 from vae import weights
 from vae.classifier import KINDS, Classifier, ClassifierConfig, load_classifier, probabilities, save_classifier
 from vae.errors import WeightsError
-from vae.evaluation.scoreboard import judged
+from vae.evaluation.scoreboard import judge_features
 from vae.training import data
 from vae.training.classifiers import scribbles
 
@@ -19,7 +19,7 @@ def test_shapes(kind: str) -> None:
     assert classifier(x).shape == (3, 10)
     assert classifier.features(x).shape == (3, KINDS[kind].features)
     torch.testing.assert_close(probabilities(classifier, x).sum(1), torch.ones(3))
-    features, probability = judged(classifier, x, batch_size=2)
+    features, probability = judge_features(classifier, x)
     torch.testing.assert_close(features, classifier.features(x))
     torch.testing.assert_close(probability, probabilities(classifier, x))
 

@@ -7,7 +7,18 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Normal, kl_divergence
 
-from vae.model import CERTAIN, PRESETS, VAE, VAEConfig, build, kl_nats, reconstruction_nats, sample_posterior
+from vae.model import (
+    CERTAIN,
+    PRESETS,
+    VAE,
+    VAEConfig,
+    build,
+    in_batches,
+    kl_nats,
+    posterior_means,
+    reconstruction_nats,
+    sample_posterior,
+)
 from vae.training.data import as_floats
 from vae.weights import load
 
@@ -217,3 +228,20 @@ def test_a_model_made_in_inference_mode_refines_too() -> None:
         model = load()
         x = noise(2, 1, 28, 28).sigmoid()
         assert model.encode(x)[0].isfinite().all() and build("flagship").eval().encode(x)[0].isfinite().all()
+
+
+def test_batches_are_joined_and_what_is_none_is_passed_on() -> None:
+    sizes: list[int] = []
+
+    def double(x: Tensor, y: Tensor | None, z: Tensor) -> Tensor:
+        assert y is None
+        sizes.append(len(x))
+        return 2 * x + z
+
+    x = noise(7, 2)
+    assert torch.equal(in_batches(double, x, None, x, size=3), 3 * x) and sizes == [3, 3, 1]
+    assert in_batches(double, x[:0], None, x[:0]).shape == (0, 2)
+    model = build("cvae").eval()
+    pictures, y = noise(501, 1, 28, 28).sigmoid(), torch.arange(501) % 10
+    with torch.inference_mode():
+        torch.testing.assert_close(posterior_means(model, pictures, y), model.encode(pictures, y)[0])

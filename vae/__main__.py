@@ -139,41 +139,18 @@ def save_picture(picture: render.Picture, path: Path) -> None:
 
 
 def bank_command(args: argparse.Namespace) -> None:
-    from vae.classifier import load_classifier
-    from vae.inspection import latent_map
     from vae.training import bank_builder
-    from vae.training.data import as_floats, load_splits
 
-    path = weights.find(args.weights)
-    listed = (path.parent / weights.SUMS).exists()
-    if listed:
-        weights.write_sums(path.parent)  # these weights may be new, and are meant
-    model = weights.load(path)
-    splits = load_splits(root=args.data)
-    reader = load_classifier("reader")
-    chosen = []
-    for pictures, count in ((splits.train, args.graph), (splits.test, args.typed)):
-        pictures = pictures[bank_builder.choose(pictures.labels, 5 * count // 4)]
-        x = as_floats(pictures.images)
-        kept = bank_builder.legible(model, reader, x, pictures.labels).nonzero()[:, 0]
-        kept = kept[bank_builder.choose(pictures.labels[kept], count)]
-        chosen.append((x[kept], pictures.labels[kept]))
-    out = path.with_name("bank.safetensors")
-    bank_builder.build_bank(model, reader, *chosen[0], *chosen[1], out)
-    graph, typed = (labels for _, labels in chosen)
-    print(f"{out}: {len(graph)} training and {len(typed)} test codes, {out.stat().st_size / 1024:.0f} KiB")
-    if (flat := path.with_name("conv2d.safetensors")).exists():
-        points = splits.test[bank_builder.choose(splits.test.labels, args.typed)]
-        size = latent_map.build_map(weights.load(flat), points, path.with_name("map.safetensors"))
-        print(f"{path.with_name('map.safetensors')}: {len(points)} test codes, {size / 1024:.0f} KiB")
-    if listed:
-        weights.write_sums(path.parent)
+    for path, content in bank_builder.build_beside(weights.find(args.weights), args.data, args.graph, args.typed):
+        print(f"{path}: {content}, {path.stat().st_size / 1024:.0f} KiB")
 
 
 def evaluate_command(args: argparse.Namespace) -> None:
-    from vae.evaluation import evaluate
+    from vae.evaluation import evaluate, tables
 
-    evaluate.run(args)
+    names = list(PRESETS) if args.model == "all" else [args.weights or args.model]
+    print(tables.markdown(evaluate.evaluate_models(names, args.data, args.quick, args.out, split=args.split)))
+    print(f"\nleft in {args.out}: evaluation.json, evaluation.md")
 
 
 def figures_command(args: argparse.Namespace) -> None:

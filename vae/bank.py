@@ -22,7 +22,6 @@ from vae.errors import BadRequest, WeightsError
 from vae.model import VAE
 
 STYLES = ("slant", "pen", "height", "width")
-USED = 0.01  # variance of the means from which on a latent dimension carries something (Burda et al. 2015)
 NUMBER = re.compile(r"[0-9]{1,4}", re.ASCII)
 
 

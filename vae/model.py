@@ -9,6 +9,7 @@ Kingma & Welling, Auto-Encoding Variational Bayes, 2014, https://arxiv.org/abs/1
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields, replace
 from itertools import pairwise
 from pathlib import Path
@@ -20,6 +21,7 @@ from torch import Tensor, nn
 
 REFINE_RATE = 0.25  # of a step of refinement
 REFINE_REACH = 1.5  # standard deviations of the posterior that a step may go at most
+ACTIVE_UNIT_VARIANCE = 0.01  # of the posterior mean over data, above which a latent is in use (Burda et al. 2016)
 CERTAIN = -30.0  # the logvar of a model without noise: exp(-15) of standard deviation, 0 in float32 sums
 
 
@@ -294,6 +296,20 @@ def reconstruction_nats(logits: Tensor, target: Tensor) -> Tensor:
 def kl_nats(mu: Tensor, logvar: Tensor) -> Tensor:
     """KL(q(z | x) || N(0, I)) in nats, `(B, D)`: one term a latent dimension (Kingma & Welling, app. B)."""
     return 0.5 * (mu.square() + logvar.exp() - 1.0 - logvar)
+
+
+@torch.inference_mode()
+def in_batches(function: Callable[..., Tensor], *inputs: Tensor | None, size: int = 500) -> Tensor:
+    """`function` of tensors with `N` rows, `size` rows at a time, as one tensor; a None is passed on as it is."""
+    first = inputs[0]
+    assert first is not None
+    starts = range(0, max(1, len(first)), size)
+    return torch.cat([function(*(None if x is None else x[i : i + size] for x in inputs)) for i in starts])
+
+
+def posterior_means(model: VAE, x: Tensor, y: Tensor | None = None) -> Tensor:
+    """Pictures `(N, C, S, S)`, any number of them -> means of their posteriors, `(N, D)`."""
+    return in_batches(lambda x, y: model.encode(x, y)[0], x, y)
 
 
 def build(preset: str, **changes: Any) -> VAE:

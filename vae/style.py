@@ -87,7 +87,8 @@ def gaussian(codes: Tensor) -> tuple[Tensor, Tensor]:
     return codes.mean(0), codes.T.cov() + ridge
 
 
-def symmetric_root(matrix: Tensor) -> Tensor:
-    """The symmetric square root of a symmetric positive matrix."""
+def symmetric_root(matrix: Tensor, floor: float = 0.0) -> Tensor:
+    """The symmetric square root of a symmetric positive matrix, no eigenvalue taken for less than `floor` times
+    the largest."""
     values, vectors = torch.linalg.eigh((matrix + matrix.T) / 2)
-    return vectors * values.clamp_min(0).sqrt() @ vectors.T
+    return vectors * values.clamp_min(floor * values[-1]).sqrt() @ vectors.T

@@ -1,5 +1,4 @@
 import json
-import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,10 +11,10 @@ from vae import __main__, weights
 from vae.classifier import Classifier, ClassifierConfig
 from vae.errors import WeightsError
 from vae.evaluation import evaluate
-from vae.evaluation.evaluate import Extent, active_units, decode_mflop, importance_weighted, methods_of, model_figures
+from vae.evaluation.evaluate import Extent, decode_mflop, methods_of, model_figures
 from vae.evaluation.scoreboard import Reals
 from vae.evaluation.tables import MODEL_COLUMNS, PATH_COLUMNS, refined_note, table
-from vae.model import VAE, VAEConfig, build
+from vae.model import VAE, build
 from vae.training.data import Pictures, as_floats
 
 FEW = Extent(images=30, binarised=4, importance=20, samples=30, reals=60, pairs=5, seeds=2)
@@ -34,63 +33,6 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-class Linear(VAE):
-    """One pixel, one latent, everything known: p(x = 1 | z) = sigmoid(z), q(z | x) = N(mu, 1)."""
-
-    def __init__(self, mu: float = 0.0) -> None:
-        super().__init__(VAEConfig(image_size=1, latent_dim=1, widths=(1,)))
-        self.mu = mu
-
-    def encode(self, x: Tensor, y: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        return torch.full((len(x), 1), self.mu), torch.zeros(len(x), 1)
-
-    def decode_logits(self, z: Tensor, y: Tensor | None = None) -> Tensor:
-        return z[:, :, None, None]
-
-
-def test_importance_weighting_finds_a_likelihood_that_is_known() -> None:
-    """p(x = 1) is a half by symmetry, whatever the posterior that samples are drawn from."""
-    x = torch.ones(1, 1, 1, 1)
-    for mu in (0.0, 0.7):
-        elbo, iw = importance_weighted(Linear(mu), x, k=200_000)
-        assert iw == pytest.approx(math.log(2), abs=0.01)
-        assert elbo > iw
-    prior = importance_weighted(Linear(0.0), x, k=200_000)[0]
-    z = torch.linspace(-8, 8, 4001)  # the ELBO by quadrature, for q = p
-    density = torch.exp(-0.5 * z.square()) / math.sqrt(2 * math.pi)
-    assert prior == pytest.approx(float((density * torch.nn.functional.softplus(-z)).sum() * 0.004), abs=0.01)
-
-
-def test_the_bound_is_no_looser_than_the_elbo_and_tightens_with_k() -> None:
-    torch.manual_seed(0)
-    model = build("mlp", widths=(16,), latent_dim=4)
-    torch.nn.init.normal_(model.decoder[0][0].weight, std=0.5)
-    x = (torch.rand(60, 1, 28, 28) < 0.3).float()
-    with torch.inference_mode():
-        figures = [importance_weighted(model, x, k=k, batch=64) for k in (1, 10, 100, 400)]
-    assert figures[0][0] == pytest.approx(figures[0][1])  # k = 1 is the ELBO
-    assert all(iw <= elbo + 1e-9 for elbo, iw in figures)
-    bounds = [iw for _, iw in figures]
-    assert bounds == sorted(bounds, reverse=True)
-    assert bounds[0] - bounds[-1] > 0.1
-
-
-def test_the_same_seed_gives_the_same_bound_and_classes_are_passed_on() -> None:
-    torch.manual_seed(0)
-    model = build("cvae", widths=(16,), latent_dim=4)
-    x, y = (torch.rand(2, 1, 28, 28) < 0.3).float(), torch.tensor([3, 8])
-    with torch.inference_mode():
-        one, same = (importance_weighted(model, x, y, k=30) for _ in range(2))
-        other = importance_weighted(model, x, y.flip(0), k=30)
-    assert one == same
-    assert one != other
-
-
-def test_active_units_are_those_that_vary() -> None:
-    mu = torch.randn(500, 4) * torch.tensor([1.0, 0.2, 0.05, 0.0])
-    assert active_units(mu) == 2
-
-
 def test_mflop_of_a_decode_are_two_a_weight() -> None:
     model = build("mlp", widths=(400,), latent_dim=20)
     assert decode_mflop(model) == pytest.approx(2 * (20 * 400 + 400 * 784) / 1e6)
@@ -103,7 +45,7 @@ def test_evaluate_writes_both_tables(
     plain = tmp_path / "plain.safetensors"
     weights.save(build("autoencoder", widths=(2, 3), hidden=8), plain)
     names = [str(small.path), str(plain)]
-    tables = evaluate.evaluate(names, data_dir, out=tmp_path / "out", extent=FEW, judge=judge)
+    tables = evaluate.evaluate_models(names, data_dir, out=tmp_path / "out", extent=FEW, judge=judge)
     first, second = tables["models"]
     assert first["nelbo"] == pytest.approx(first["reconstruction"] + first["kl"])
     assert first["iw"] <= first["elbo"]
@@ -142,7 +84,7 @@ def test_the_command_prints_what_it_writes(
         "--out",
         str(tmp_path / "o"),
     ]
-    evaluate.run(__main__.parser().parse_args(arguments))
+    __main__.evaluate_command(__main__.parser().parse_args(arguments))
     printed = capsys.readouterr().out
     assert (tmp_path / "o" / "evaluation.md").read_text().strip() in printed
     assert "pixel crossfade" in printed
@@ -150,7 +92,7 @@ def test_the_command_prints_what_it_writes(
 
 def test_a_missing_model_is_named_before_anything_is_counted(data_dir: Path, judge: Classifier) -> None:
     with pytest.raises(WeightsError, match="no weights at nowhere"):
-        evaluate.evaluate(["nowhere"], data_dir, judge=judge)
+        evaluate.evaluate_models(["nowhere"], data_dir, judge=judge)
 
 
 def test_a_refining_model_is_shown_without_refining_too(small: VAE, judge: Classifier, pictures: Pictures) -> None:

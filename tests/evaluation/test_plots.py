@@ -7,101 +7,22 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torch import Tensor, nn
+from small_models import untrained
+from torch import Tensor
 
-from vae import style
-from vae.classifier import Classifier, ClassifierConfig
 from vae.evaluation import plots
-from vae.inspection import samples
-from vae.model import VAE, build
-from vae.training.data import Pictures, Splits
-from vae.training.loop import COLUMNS
+from vae.training.data import Splits
+from vae.training.vaes import terms
 
 PICTURES = made_up.digits(80)
-SMALL = {
-    "mlp": {"widths": (16,), "latent_dim": 5},
-    "conv2d": {"widths": (2, 3), "hidden": 8},
-    "autoencoder": {"widths": (2, 3), "hidden": 8},
-    "tiny": {"widths": (16, 8), "latent_dim": 3},
-    "cvae": {"widths": (16,), "latent_dim": 4},
-}
-
-
-def small(preset: str, **changes: int) -> VAE:
-    torch.manual_seed(0)
-    return build(preset, **(SMALL[preset] | changes)).eval().requires_grad_(False)
 
 
 def is_ink(x: Tensor) -> bool:
     return x.dtype == torch.float32 and bool((x >= 0).all()) and bool((x <= 1).all())
 
 
-class ByBrightness(Classifier):
-    """Sure of a 3 where more than half of the pixels are bright, of a 7 elsewhere."""
-
-    def __init__(self) -> None:
-        super().__init__(ClassifierConfig("reader", "strided", (1, 1, 1), 1))
-
-    def forward(self, x: Tensor) -> Tensor:
-        bright = (x.flatten(1) > 0.5).float().mean(1) > 0.5
-        return 20 * nn.functional.one_hot(torch.where(bright, 3, 7), 10).float()
-
-
-@pytest.mark.parametrize("preset", SMALL)
-def test_samples(preset: str) -> None:
-    model = small(preset)
-    one, same, other = (samples.samples(model, 12, seed) for seed in (0, 0, 1))
-    assert one.shape == (12, 1, *(model.config.image_size,) * 2)
-    assert is_ink(one)
-    assert torch.equal(one, same)
-    assert not torch.equal(one, other)
-
-
-def test_a_temperature_of_zero_decodes_the_middle_of_the_prior() -> None:
-    model = small("mlp")
-    pictures = samples.samples(model, 3, temperature=0.0)
-    torch.testing.assert_close(pictures, model.decode(torch.zeros(3, 5)))
-
-
-def test_samples_of_a_digit_are_those_the_reader_takes_for_it() -> None:
-    model, reader = small("mlp"), ByBrightness()
-    for digit in (3, 7):
-        pictures = samples.samples_of(model, digit, 20, reader=reader)
-        assert pictures.shape == (20, 1, 28, 28)
-        assert (reader(pictures).argmax(1) == digit).all()
-    assert samples.samples_of(model, 5, 4, reader=reader).shape == (4, 1, 28, 28)  # there is none, the best go
-
-
-def test_new_digits_are_drawn_where_the_codes_of_the_digit_lie() -> None:
-    model, reader = small("mlp"), ByBrightness()
-    codes = torch.randn(60, 5, generator=torch.Generator().manual_seed(0))
-    labels = torch.arange(60) % 10
-    codes[labels == 4] += 10
-    pictures = samples.class_samples(model, 4, 3, codes, labels, temperature=0.0, reader=reader)
-    middle = model.decode(codes[labels == 4].mean(0, keepdim=True))
-    torch.testing.assert_close(pictures, middle.expand(3, -1, -1, -1), rtol=1e-4, atol=1e-4)
-    one, same, other = (samples.class_samples(model, 3, 5, codes, labels, seed, reader=reader) for seed in (0, 0, 1))
-    assert one.shape == (5, 1, 28, 28) and torch.equal(one, same) and not torch.equal(one, other)
-    assert (reader(torch.cat([one, other])).argmax(1) == 3).all()
-    few = samples.class_samples(model, 7, 20, codes, labels, reader=reader)  # most there read as a 3
-    read = reader(few).argmax(1).tolist()
-    assert read == sorted(read, reverse=True) and {3, 7} == set(read)  # those that read as a 7 come first
-
-
-def test_a_smaller_models_samples_are_enlarged_for_the_reader() -> None:
-    pictures = samples.samples_of(small("tiny"), 3, 5, reader=ByBrightness())
-    assert pictures.shape == (5, 1, 14, 14)
-
-
-def test_a_conditional_model_is_given_the_digit() -> None:
-    model = small("cvae")
-    pictures = samples.samples_of(model, 4, 3, seed=2)
-    z = torch.randn(3, 4, generator=torch.Generator().manual_seed(2))
-    torch.testing.assert_close(pictures, model.decode(z, torch.full((3,), 4)))
-
-
 def test_manifold_is_even_in_probability_and_upright() -> None:
-    model = small("conv2d")
+    model = untrained("conv2d")
     pictures = plots.manifold(model, side=5, extent=2.0)
     assert pictures.shape == (5, 5, 28, 28)
     assert is_ink(pictures)
@@ -116,74 +37,29 @@ def test_manifold_is_even_in_probability_and_upright() -> None:
     )
 
 
-def test_manifold_of_a_plain_autoencoder_lies_where_its_codes_do() -> None:
-    model = small("autoencoder")
-    with pytest.raises(ValueError, match="has no prior: give codes"):
-        plots.manifold(model)
-    codes = torch.stack([torch.linspace(5, 6, 101), torch.linspace(-30, 70, 101)], dim=1)
-    pictures = plots.manifold(model, side=3, codes=codes)
-    torch.testing.assert_close(pictures[1, 1], model.decode(torch.tensor([[5.5, 20.0]]))[0, 0])
-    with pytest.raises(ValueError, match="two latent dimensions"):
-        plots.manifold(small("mlp"))
-
-
 def test_the_map_of_two_dimensions_is_the_latents_themselves() -> None:
-    model = small("conv2d")
-    scatter = plots.scatter_of(plots.encode_all(model, PICTURES), PICTURES.labels)
-    torch.testing.assert_close(scatter.points, model.encode(PICTURES.images.float() / 255)[0])
-    assert scatter.share == 1.0
-    assert torch.equal(scatter.labels, PICTURES.labels)
+    codes, labels = torch.randn(80, 2), torch.arange(80) % 10
+    scatter = plots.scatter_of(codes, labels)
+    assert scatter.points is codes and scatter.labels is labels and scatter.share == 1.0
 
 
 def test_the_map_of_more_dimensions_shows_the_most_variance() -> None:
-    model = small("mlp")
-    scatter = plots.scatter_of(plots.encode_all(model, PICTURES), PICTURES.labels)
-    codes = plots.encode_all(model, PICTURES)
+    codes = torch.randn(80, 5) @ torch.randn(5, 5)
+    scatter = plots.scatter_of(codes, torch.arange(80) % 10)
     variances = torch.linalg.eigvalsh(codes.T.cov()).flip(0)
     torch.testing.assert_close(scatter.points.var(0), variances[:2], rtol=1e-3, atol=1e-5)
     assert scatter.share == pytest.approx(float(variances[:2].sum() / variances.sum()), rel=1e-3)
 
 
-def test_one_hand_keeps_the_latent_of_a_conditional_model() -> None:
-    model = small("cvae")
-    x, label = PICTURES.images[3:4].float() / 255, 3
-    pictures = style.in_the_hand_of(model, x, label, digits=(3, 8))
-    mu, _ = model.encode(x, torch.tensor([3]))
-    torch.testing.assert_close(pictures, model.decode(mu.repeat(2, 1), torch.tensor([3, 8])))
-
-
-def test_one_hand_is_carried_from_class_to_class() -> None:
-    """Classes that differ in mean and scale: a latent one deviation out stays one deviation out."""
-
-    class Plain(VAE):
-        def encode(self, x: Tensor, y: Tensor | None = None) -> tuple[Tensor, Tensor]:
-            return torch.tensor([[1.0, 0.0]]), torch.zeros(1, 2)
-
-        def decode(self, z: Tensor, y: Tensor | None = None) -> Tensor:
-            return z
-
-    torch.manual_seed(0)
-    noise = torch.randn(40_000, 2)
-    codes = torch.cat([noise, 3 * noise + 10])
-    labels = torch.arange(2).repeat_interleave(40_000)
-    model = Plain(small("conv2d").config)
-    own, other = style.in_the_hand_of(model, torch.zeros(1, 1, 28, 28), 0, codes, labels, digits=(0, 1))
-    torch.testing.assert_close(own, torch.tensor([1.0, 0.0]))
-    torch.testing.assert_close(other, torch.tensor([13.0, 10.0]), rtol=0, atol=0.2)
-
-
-def test_one_hand_needs_codes_of_a_model_without_classes() -> None:
-    with pytest.raises(ValueError, match="give codes"):
-        style.in_the_hand_of(small("mlp"), torch.zeros(1, 1, 28, 28), 0)
-
-
 @pytest.mark.parametrize("preset", ("mlp", "autoencoder", "tiny", "cvae"))
 @pytest.mark.parametrize("epochs", (1, 30))
 def test_a_run_leaves_its_pictures(preset: str, epochs: int, tmp_path: Path) -> None:
-    model = small(preset)
+    model = untrained(preset)
     kl = 25.0 if model.config.variational else 0.0
     rows = [
-        dict(zip(COLUMNS, (e, 1.0, 1e-3, 1.0, 80 + 20 / e, kl, 80 + kl, 82 + 20 / e, kl, 82 + kl), strict=True))
+        {"epoch": e}
+        | {f"train_{name}": value for name, value in terms(80 + 20 / e, kl).items()}
+        | {f"validation_{name}": value for name, value in terms(82 + 20 / e, kl).items()}
         for e in range(1, epochs + 1)
     ]
     plots.save_run_pictures(model, Splits(PICTURES, PICTURES, PICTURES), rows, tmp_path)
@@ -213,9 +89,3 @@ def test_scatter_plot_is_drawn(tmp_path: Path) -> None:
 def test_views_alone_load_no_matplotlib() -> None:
     code = "import sys, vae.inspection.samples; sys.exit('matplotlib' in sys.modules or 'torchvision' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-
-
-def test_pictures_are_encoded_in_batches() -> None:
-    model = small("mlp")
-    codes = plots.encode_all(model, Pictures(PICTURES.images, PICTURES.labels), batch_size=7)
-    torch.testing.assert_close(codes, model.encode(PICTURES.images.float() / 255)[0])

@@ -4,16 +4,8 @@ import torch
 from torch import Tensor
 
 from vae.classifier import Classifier, ClassifierConfig
-from vae.evaluation.scoreboard import (
-    Reals,
-    choose_pairs,
-    covered,
-    crossfade,
-    frechet_distance,
-    radii,
-    score,
-    scoreboard,
-)
+from vae.evaluation.scoreboard import Reals, choose_pairs, coverage, frechet_distance, knn_radii, score, score_methods
+from vae.inspection.comparison import crossfade
 from vae.training.data import Pictures
 
 PICTURES = made_up.digits(120)
@@ -50,18 +42,18 @@ def test_frechet_distance_of_correlated_gaussians() -> None:
 
 def test_radii_are_distances_to_the_kth_other_point() -> None:
     line = torch.tensor([[0.0], [1.0], [3.0], [7.0]])
-    assert radii(line, k=1).tolist() == pytest.approx([1, 1, 2, 4], abs=1e-3)
-    assert radii(line, k=2).tolist() == pytest.approx([3, 2, 3, 6], abs=1e-3)
+    assert knn_radii(line, k=1).tolist() == pytest.approx([1, 1, 2, 4], abs=1e-3)
+    assert knn_radii(line, k=2).tolist() == pytest.approx([3, 2, 3, 6], abs=1e-3)
     with pytest.raises(ValueError, match="more than 4 points"):
-        radii(line, k=4)
+        knn_radii(line, k=4)
 
 
 def test_precision_is_one_on_identical_sets_and_nought_far_away() -> None:
     points = torch.randn(300, 5)
-    assert covered(points, points, radii(points)) == 1.0
-    assert covered(points + 100, points, radii(points)) == 0.0
+    assert coverage(points, points, knn_radii(points)) == 1.0
+    assert coverage(points + 100, points, knn_radii(points)) == 0.0
     half = torch.cat([points[:50], points[:50] + 100])
-    assert covered(half, points, radii(points)) == 0.5
+    assert coverage(half, points, knn_radii(points)) == 0.5
 
 
 def test_pairs_are_of_two_classes_and_seeded() -> None:
@@ -76,7 +68,7 @@ def test_pairs_are_of_two_classes_and_seeded() -> None:
 
 def test_shape_figures_of_a_crossfade_are_known(judge: Classifier) -> None:
     pairs = choose_pairs(PICTURES, 6, 0)
-    figures = score(crossfade(60), pairs, judge, Reals.of(judge, X))
+    figures = score(lambda a, b: crossfade(a, b, 60), pairs, judge, Reals.of(judge, X))
     assert figures["ink"] == pytest.approx(1, abs=1e-4)
     assert figures["endpoint"] == pytest.approx(0, abs=1e-9)
     assert figures["variation"] == pytest.approx(0, abs=1e-4)
@@ -123,21 +115,21 @@ def test_third_digit_and_confidence_are_counted_in_the_middle_half(judge: Classi
         return frames
 
     figures = score(flash, choose_pairs(some, 4, 0), reader, Reals(torch.randn(20, 10), torch.ones(20)))
-    assert figures["third"] == pytest.approx(10 / 30)
-    assert figures["unsure"] == pytest.approx(20 / 30)
+    assert figures["third_class_rate"] == pytest.approx(10 / 30)
+    assert figures["low_confidence_rate"] == pytest.approx(20 / 30)
 
 
 def test_a_row_for_each_method_after_the_references(judge: Classifier) -> None:
-    pairs = [choose_pairs(PICTURES, 8, seed) for seed in (0, 1)]
-    rows = scoreboard({"the source, still": still}, pairs, judge, X, quiet=True)
+    pairs, reals = [choose_pairs(PICTURES, 8, seed) for seed in (0, 1)], Reals.of(judge, X)
+    rows = score_methods({"the source, still": still}, pairs, judge, reals, quiet=True)
     assert [row["frames"] for row in rows] == ["real digits", "pixel crossfade", "the source, still"]
     real, fade, unmoved = rows
     assert real["precision"] == 1.0  # the pairs are among the reals here
     assert unmoved["motion"] == 0
     assert unmoved["precision"] == 1.0
     assert fade["precision"] < 1.0
-    single = scoreboard({}, pairs[:1], judge, X, quiet=True)[1]
-    other = scoreboard({}, pairs[1:], judge, X, quiet=True)[1]
+    single = score_methods({}, pairs[:1], judge, reals, quiet=True)[1]
+    other = score_methods({}, pairs[1:], judge, reals, quiet=True)[1]
     assert fade["frechet"] == pytest.approx((single["frechet"] + other["frechet"]) / 2)
 
 

@@ -4,8 +4,8 @@ from pathlib import Path
 import made_up
 import pytest
 import torch
-from made_up import ByBrightness, untrained
 from safetensors.torch import save_file
+from small_models import ByBrightness, untrained
 
 from vae import weights
 from vae.errors import WeightsError

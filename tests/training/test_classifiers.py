@@ -1,4 +1,3 @@
-import csv
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,12 +7,13 @@ import torch
 import torch.nn.functional as F
 
 from vae.classifier import Classifier, ClassifierConfig, load_classifier
+from vae.evaluation.results import read_metrics
 from vae.training import data
-from vae.training.classifiers import ClassifierTraining, calibration, fit_classifier, logits_of, scribbles
+from vae.training.classifiers import ClassifierTrainConfig, calibration, fit_classifier, logits_of, scribbles
 
 PICTURES = made_up.digits(240)
 SPLITS = data.Splits(PICTURES[:200], PICTURES[200:], PICTURES[200:])
-RECIPE = ClassifierTraining(epochs=3, batch_size=20, lr=1e-2, ema=0.8, jitter=0.5, shift=0.5, scribbles=0.1)
+RECIPE = ClassifierTrainConfig(epochs=3, batch_size=20, lr=1e-2, ema=0.8, jitter=0.5, shift=0.5, scribbles=0.1)
 
 
 def small(kind: str = "reader") -> Classifier:
@@ -22,7 +22,7 @@ def small(kind: str = "reader") -> Classifier:
     return Classifier(ClassifierConfig(kind, architecture, (6, 8, 12), 16))
 
 
-def train(out: Path, recipe: ClassifierTraining = RECIPE, resume: bool = False) -> list[dict[str, float]]:
+def train(out: Path, recipe: ClassifierTrainConfig = RECIPE, resume: bool = False) -> list[dict[str, float]]:
     return fit_classifier(small(), SPLITS, recipe, out, device="cpu", resume=resume, quiet=True)
 
 
@@ -36,8 +36,7 @@ def test_it_learns(kind: str, tmp_path: Path) -> None:
     error = float((logits_of(kept, SPLITS.validation).argmax(1) != SPLITS.validation.labels).float().mean())
     assert error == pytest.approx(min(row["validation_error"] for row in rows))
     assert kept.config.kind == kind
-    with (tmp_path / "metrics.csv").open(newline="") as file:
-        assert [float(row["epoch"]) for row in csv.DictReader(file)] == [1, 2, 3, 4, 5, 6]
+    assert [row["epoch"] for row in read_metrics(tmp_path / "metrics.csv")] == [1, 2, 3, 4, 5, 6]
 
 
 def test_kept_weights_are_calibrated(tmp_path: Path) -> None:
@@ -54,14 +53,14 @@ def test_a_resumed_run_ends_as_one_never_stopped(tmp_path: Path) -> None:
     class Stopped(Exception):
         pass
 
-    def stop_in_the_second(self: ClassifierTraining, step: int, per_epoch: int) -> float:
+    def stop_in_the_second(self: ClassifierTrainConfig, step: int, per_epoch: int) -> float:
         if step == per_epoch + 3:
             raise Stopped
         return original(self, step, per_epoch)
 
-    original = ClassifierTraining.rate
+    original = ClassifierTrainConfig.rate
     with pytest.MonkeyPatch.context() as patch, pytest.raises(Stopped):
-        patch.setattr(ClassifierTraining, "rate", stop_in_the_second)
+        patch.setattr(ClassifierTrainConfig, "rate", stop_in_the_second)
         train(tmp_path / "half")
     rows = train(tmp_path / "half", resume=True)
     for a, b in zip(whole, rows, strict=True):

@@ -130,14 +130,14 @@ def test_jitter_changes_the_share_it_is_given_by_seed() -> None:
     assert not (data.jitter(x, 1.0, generator()) == x).flatten(1).all(1).any()
 
 
-def test_redrawn_pictures_are_other_hands_as_crisp_and_in_the_same_place() -> None:
+def test_augmented_strokes_are_other_hands_as_crisp_and_in_the_same_place() -> None:
     x = data.as_floats(made_up.digits(200).images)
-    y, again = (data.redrawn(x, 0.5, generator(3)) for _ in range(2))
+    y, again = (data.augment_strokes(x, 0.5, generator(3)) for _ in range(2))
     assert 0.4 < (y == x).flatten(1).all(1).double().mean() < 0.6
     assert torch.equal(y, again)
-    assert torch.equal(data.redrawn(x, 0.0, generator()), x)
+    assert torch.equal(data.augment_strokes(x, 0.0, generator()), x)
 
-    whole = data.redrawn(x, 1.0, generator(4))
+    whole = data.augment_strokes(x, 1.0, generator(4))
     assert whole.shape == x.shape
     assert 0 <= whole.min() < whole.max() <= 1
     grey, moved = (((p > 0.04) & (p < 0.96)).double().mean().item() for p in (x, whole))

@@ -13,7 +13,7 @@ from PIL import Image
 import vae.training.data
 from train import main
 from vae import weights
-from vae.training import loop
+from vae.evaluation.results import read_metrics
 
 ROOT = Path(__file__).resolve().parents[2]
 QUICK = ("--epochs", "3", "--batch-size", "30", "--device", "cpu", "--threads", "1", "--latent-dim", "3")
@@ -30,13 +30,13 @@ LEFT = {
 KILLED = """
 import os, signal, sys
 from vae.training import loop
-add = loop._Run.add
-def killing(run, *losses):
+count = loop.Run.count
+def killing(run, terms):
     if run.step == 5:  # of 9, in the second epoch
         os.kill(os.getpid(), signal.SIGKILL)
-    add(run, *losses)
+    count(run, terms)
 loop.CHECKPOINT_SECONDS = -1  # after every step
-loop._Run.add = killing
+loop.Run.count = killing
 import train
 train.main(sys.argv[1:])
 """
@@ -71,7 +71,7 @@ def test_a_run_leaves_all_that_is_promised(run: Path) -> None:
         with Image.open(path) as picture:
             picture.load()
             assert min(picture.size) > 100
-    assert [row["epoch"] for row in loop.read_metrics(run / "metrics.csv")] == [1, 2, 3]
+    assert [row["epoch"] for row in read_metrics(run / "metrics.csv")] == [1, 2, 3]
     report = json.loads((run / "report.json").read_text())
     assert (report["model"], report["dataset"], report["pictures"]) == ("mlp", "mnist", 90)
     assert report["train"]["batch_size"] == 30
@@ -95,7 +95,7 @@ def test_killed_in_the_middle_and_resumed_is_uninterrupted(run: Path, data_dir: 
     assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
     assert b"step/s" in killed.stderr  # progress is shown
     assert {p.name for p in out.iterdir()} == {"model.safetensors", "metrics.csv", "checkpoint.pt"}
-    assert len(loop.read_metrics(out / "metrics.csv")) == 1
+    assert len(read_metrics(out / "metrics.csv")) == 1
     main(arguments(out, data_dir, "--resume"))
     assert {path.name for path in out.iterdir()} == LEFT
     wanted, found = tensors(run), tensors(out)

@@ -11,18 +11,16 @@ of Burda et al. 2016, https://arxiv.org/abs/1509.00519, which tends to -log p(x)
 
 from __future__ import annotations
 
-import argparse
-import math
 import os
 import statistics
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from vae import weights
@@ -30,13 +28,22 @@ from vae.bank import bank_of
 from vae.classifier import Classifier, load_classifier
 from vae.errors import WeightsError
 from vae.evaluation import tables
-from vae.evaluation.scoreboard import Method, Pairs, Reals, Row, choose_pairs, frechet_distance, judged, scoreboard
-from vae.model import PRESETS, VAE, reconstruction_nats, sample_posterior
+from vae.evaluation.likelihoods import active_units, elbo_terms, importance_weighted, unrefined
+from vae.evaluation.scoreboard import (
+    Method,
+    Pairs,
+    Reals,
+    Row,
+    choose_pairs,
+    frechet_distance,
+    judge_features,
+    score_methods,
+)
+from vae.model import VAE, in_batches, posterior_means
 from vae.morphing import PathName, Speed, decode_28, morph
+from vae.sketch import read_digits
 from vae.training import data
-from vae.training.loop import elbo_terms
 
-ACTIVE = 0.01  # variance of the posterior mean over the data, above which a unit is active (Burda et al.)
 NOISE = 0.3  # standard deviation of what is added to pictures for the noisy reconstruction
 TIMED = 120  # digits of a timed decode: two digits, 60 frames
 
@@ -59,14 +66,7 @@ WHOLE = Extent()
 QUICK = Extent(images=2_000, binarised=60, importance=200, samples=1_000, reals=5_000, pairs=60, seeds=1, drawn=40)
 
 
-def run(args: argparse.Namespace) -> None:
-    names = list(PRESETS) if args.model == "all" else [args.weights or args.model]
-    found = evaluate(names, args.data, args.quick, args.out, split=args.split)
-    print(tables.markdown(found))
-    print(f"\nleft in {args.out}: evaluation.json, evaluation.md")
-
-
-def evaluate(
+def evaluate_models(
     models: Sequence[str],
     data_root: str | os.PathLike[str] | None = None,
     quick: bool = False,
@@ -87,28 +87,27 @@ def evaluate(
     judge = judge or load_classifier("judge")
     splits = data.load_splits(root=data_root)
     reals = Reals.of(judge, data.as_floats(splits.train.images[: extent.reals]))
-    rows = [
-        model_figures(name, model, splits.test[: extent.images], judge, reals, extent) for name, model in loaded.items()
-    ]
+    test = splits.test[: extent.images]
+    rows = [model_figures(name, model, test, judge, reals, extent) for name, model in loaded.items()]
     add_times(rows, loaded)
     digits = splits.test if split == "test" else splits.validation
     pairs = [choose_pairs(digits, extent.pairs, seed) for seed in range(extent.seeds)]
-    seen, _ = judged(judge, data.as_floats(splits.test.images[: extent.samples]))
+    real_features, _ = judge_features(judge, data.as_floats(splits.test.images[: extent.samples]))
     methods = methods_of(loaded)
-    paths = scoreboard(methods, pairs, judge, reals)
+    paths = score_methods(methods, pairs, judge, reals)
     drawn_by_people = drawn_pairs(extent.drawn)
     flagship = {name: method for name, method in methods.items() if name.startswith("flagship")}
     found = {
         "models": rows,
         "published": tables.PUBLISHED,
         "paths": paths,
-        "drawings": (scoreboard(flagship, [drawn_by_people], judge, reals) if drawn_by_people and flagship else None),
+        "drawings": score_methods(flagship, [drawn_by_people], judge, reals) if drawn_by_people and flagship else None,
         "settings": {
             **vars(extent),
             "split": split,
             "noise": NOISE,
             "threads": torch.get_num_threads(),
-            "frechet_of_test_digits": frechet_distance(seen, reals.features),
+            "frechet_of_test_digits": frechet_distance(real_features, reals.features),
             "seconds": round(time.monotonic() - started),
         },
     }
@@ -145,8 +144,8 @@ def model_figures(name: str, model: VAE, test: data.Pictures, judge: Classifier,
     reconstruction, kl = elbo_terms(model, test)
     x = model.prepare(data.as_floats(test.images))
     y = test.labels if config.classes else None
-    mu = encode(model, x, y)
-    noise = torch.empty_like(test.images, dtype=torch.float32).normal_(generator=_seeded(1)) * NOISE
+    mu = posterior_means(model, x, y)
+    noise = torch.empty_like(test.images, dtype=torch.float32).normal_(generator=Generator().manual_seed(1)) * NOISE
     noisy = model.prepare((data.as_floats(test.images) + noise).clamp(0, 1))
     row: Row = {
         "model": name,
@@ -157,18 +156,18 @@ def model_figures(name: str, model: VAE, test: data.Pictures, judge: Classifier,
         "elbo": None,
         "iw": None,
         "active": active_units(mu),
-        "mse": float((decode(model, mu, y) - x).square().mean()),
-        "noisy_mse": float((decode(model, encode(model, noisy, y), y) - x).square().mean()),
+        "mse": decoded_mse(model, mu, x, y),
+        "noisy_mse": decoded_mse(model, posterior_means(model, noisy, y), x, y),
         "frechet": frechet_distance(sampled_features(model, extent.samples, judge), reals.features),
         "sketches": sketches_kept(model, judge),
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "mflop": decode_mflop(model),
     }
     if config.variational:
-        binary = model.prepare(data.binarise(data.as_floats(test.images[: extent.binarised]), 1.0, _seeded(0)))
-        elbo, iw = importance_weighted(
-            model, binary, y[: extent.binarised] if y is not None else None, k=extent.importance
-        )
+        few = test[: extent.binarised]
+        binary = data.binarise(data.as_floats(few.images), 1.0, Generator().manual_seed(0))
+        given = few.labels if config.classes else None
+        elbo, iw = importance_weighted(model, model.prepare(binary), given, k=extent.importance)
         row |= {"elbo": elbo, "iw": iw}
     if config.refinements:
         plain = unrefined(model)
@@ -177,71 +176,33 @@ def model_figures(name: str, model: VAE, test: data.Pictures, judge: Classifier,
             "unrefined_nelbo": reconstruction + kl,
             "unrefined_reconstruction": reconstruction,
             "unrefined_kl": kl,
-            "unrefined_mse": float((decode(plain, encode(plain, x, y), y) - x).square().mean()),
+            "unrefined_mse": decoded_mse(plain, posterior_means(plain, x, y), x, y),
         }
     return row
 
 
-def unrefined(model: VAE) -> VAE:
-    """The same model with its encoder's word as the posterior, taken as it is."""
-    plain = VAE(replace(model.config, refinements=0))
-    plain.load_state_dict(model.state_dict())
-    return plain.eval()
+def decoded_mse(model: VAE, z: Tensor, x: Tensor, y: Tensor | None) -> float:
+    """Mean squared error of the decoded latents from the pictures that they should be."""
+    return float((in_batches(model.decode, z, y) - x).square().mean())
 
 
-def importance_weighted(
-    model: VAE, x: Tensor, y: Tensor | None = None, k: int = 1000, seed: int = 0, batch: int = 1000
-) -> tuple[float, float]:
-    """(ELBO, importance-weighted bound) as nats an image, both from the same k posterior samples.
-
-    -log (1/k) sum_i p(x | z_i) p(z_i) / q(z_i | x) <= the mean of -log of the same terms (Jensen).
-    `x` `(N, C, S, S)` binary, `y` `(N,)` for a conditional model.
-    """
-    generator = _seeded(seed)
-    elbo = bound = 0.0
-    mu, logvar = model.encode(x, y)
-    for i in range(len(x)):
-        terms = []
-        for count in [batch] * (k // batch) + [k % batch] * (k % batch > 0):
-            one, spread = mu[i].expand(count, -1), logvar[i].expand(count, -1)
-            z = sample_posterior(one, spread, generator)
-            given = y[i].expand(count) if y is not None else None
-            logits = model.decode_logits(z, given)
-            log_likelihood = -reconstruction_nats(logits, x[i].expand_as(logits))
-            # log p(z) - log q(z | x): the constants of the two Gaussians cancel
-            ratio = 0.5 * ((z - one).square() / spread.exp() + spread - z.square()).sum(1)
-            terms.append((log_likelihood + ratio).double())
-        log_weights = torch.cat(terms)
-        elbo -= float(log_weights.mean())
-        bound -= float(log_weights.logsumexp(0)) - math.log(k)
-    return elbo / len(x), bound / len(x)
-
-
-def active_units(mu: Tensor) -> int:
-    """Latent dimensions whose posterior mean `(N, D)` varies over the data (Burda et al. 2016)."""
-    return int((mu.var(0) > ACTIVE).sum())
-
-
-def sampled_features(model: VAE, count: int, judge: Classifier, batch: int = 500) -> Tensor:
+def sampled_features(model: VAE, count: int, judge: Classifier) -> Tensor:
     """The judge's features `(count, F)` of samples from the prior; classes take turns."""
-    generator, features = _seeded(0), []
-    for start in range(0, count, batch):
-        n = min(batch, count - start)
-        z = torch.randn(n, model.config.latent_dim, generator=generator)
-        y = torch.arange(n) % model.config.classes if model.config.classes else None
-        features.append(judged(judge, decode_28(model, z, y))[0])
-    return torch.cat(features)
+    generator, classes = Generator().manual_seed(0), model.config.classes
+
+    def features(y: Tensor) -> Tensor:
+        z = torch.randn(len(y), model.config.latent_dim, generator=generator)
+        return judge.features(decode_28(model, z, y if classes else None))
+
+    return in_batches(features, torch.arange(count) % (classes or 1))
 
 
 def drawings() -> tuple[Tensor, Tensor] | None:
     """The drawings in DIGIT_MORPH_SKETCHES (LABEL_NUMBER.png) as they are read, `(N, 1, 28, 28)`, and what
     they are; None without that folder."""
-    if not (folder := os.environ.get("DIGIT_MORPH_SKETCHES")):
+    folder = os.environ.get("DIGIT_MORPH_SKETCHES")
+    if not folder or not (files := sorted(Path(folder).glob("[0-9]_*.png"))):
         return None
-    if not (files := sorted(Path(folder).glob("[0-9]_*.png"))):
-        return None
-    from vae.sketch import read_digits
-
     x = torch.cat([read_digits(path)[:1] for path in files])
     return x, torch.tensor([int(path.name[0]) for path in files])
 
@@ -261,7 +222,7 @@ def sketches_kept(model: VAE, judge: Classifier) -> float | None:
     x, y = found
     given = y if model.config.classes else None
     mu, _ = model.encode(model.prepare(x), given)
-    return float((judged(judge, decode_28(model, mu, given))[1].argmax(1) == y).double().mean())
+    return float((judge_features(judge, decode_28(model, mu, given))[1].argmax(1) == y).double().mean())
 
 
 def decode_mflop(model: VAE) -> float:
@@ -297,19 +258,3 @@ def add_times(rows: list[Row], models: dict[str, VAE], rounds: int = 15) -> None
 def _decode_some(model: VAE, count: int) -> None:
     y = torch.zeros(count, dtype=torch.long) if model.config.classes else None
     model.decode(torch.zeros(count, model.config.latent_dim), y)
-
-
-def encode(model: VAE, x: Tensor, y: Tensor | None = None, batch: int = 500) -> Tensor:
-    """Means of the posteriors `(N, D)`."""
-    classes = [None] * len(x) if y is None else y.split(batch)
-    return torch.cat([model.encode(a, b)[0] for a, b in zip(x.split(batch), classes, strict=False)])
-
-
-def decode(model: VAE, z: Tensor, y: Tensor | None = None, batch: int = 500) -> Tensor:
-    """Pictures `(N, C, S, S)`."""
-    classes = [None] * len(z) if y is None else y.split(batch)
-    return torch.cat([model.decode(a, b) for a, b in zip(z.split(batch), classes, strict=False)])
-
-
-def _seeded(seed: int) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)

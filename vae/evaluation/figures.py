@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from vae import render
 from vae.evaluation import plots
+from vae.evaluation.results import read_metrics
 from vae.inspection.latent_map import map_of
 from vae.inspection.samples import prior_samples
 from vae.model import VAE
@@ -22,7 +23,6 @@ from vae.pipeline import default_pipeline
 from vae.reading import type_digits
 from vae.request import MorphRequest, produce
 from vae.shipped import DOCS
-from vae.training.loop import read_metrics
 
 STORY = ("32", "41", "7", "128", "32")  # what the README's animation goes through
 PAIRS = ("3 8", "7 2", "4 9", "0 6", "1 5", "2 3", "5 8", "6 4", "9 0", "8 1", "7 5", "2 0")

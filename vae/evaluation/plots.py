@@ -1,8 +1,6 @@
-"""What a model has learnt, as pictures: samples, the manifold, the map of the latents, traversals, hands.
+"""What a model has learnt, as pictures and plots: curves, reconstructions, the manifold, its latents on a plane.
 
-The views are functions from a model to ink, tensors `(N, 1, S, S)` (or `(C, S, S)` of another data
-set) in [0, 1]; `vae.render.grid` makes pictures of them. Plots are drawn here as well: this is the
-one home of matplotlib, imported only when something is plotted, so that serving never loads it.
+The one home of matplotlib, imported only when something is plotted, so that serving never loads it.
 """
 
 from __future__ import annotations
@@ -28,24 +26,15 @@ TRAIN, VALIDATION, FAINT = "#9aa3ad", "#1f5fbf", "#e6e8eb"
 
 
 @torch.inference_mode()
-def manifold(model: VAE, side: int = 20, extent: float = 2.0, codes: Tensor | None = None) -> Tensor:
-    """The plane of a two-dimensional latent space, decoded on a grid: `(side, side, S, S)`.
+def manifold(model: VAE, side: int = 20, extent: float = 2.0) -> Tensor:
+    """The plane of a VAE's two-dimensional latent space, decoded on a grid: `(side, side, S, S)`.
 
-    The grid is even in probability, out to `extent` standard deviations, so that as many digits fall
-    to each cell (Kingma & Welling 2014, figure 4); upwards is the second dimension. With `codes`
-    `(N, 2)` the probabilities are those of the codes, which a plain autoencoder, without a prior, needs.
+    The grid is even in probability, out to `extent` standard deviations of the prior, so that as many digits
+    fall to each cell (Kingma & Welling 2014, figure 4); upwards is the second dimension.
     """
-    if model.config.latent_dim != 2 or model.config.classes:
-        raise ValueError(f"a manifold needs two latent dimensions; '{model.config.preset}' has another space")
-    if codes is None and not model.config.variational:
-        raise ValueError(f"'{model.config.preset}' has no prior: give codes, to know where its latents lie")
-    outside = torch.special.ndtr(torch.tensor(-extent))
-    share = torch.linspace(float(outside), float(1 - outside), side)
-    if codes is None:
-        across = up = torch.special.ndtri(share)
-    else:
-        across, up = (torch.quantile(column, share) for column in codes.float().unbind(1))
-    z = torch.cartesian_prod(up.flip(0), across).flip(1)  # rows from the top down
+    outside = float(torch.special.ndtr(torch.tensor(-extent)))
+    steps = torch.special.ndtri(torch.linspace(outside, 1 - outside, side))
+    z = torch.cartesian_prod(steps.flip(0), steps).flip(1)  # rows from the top down
     return model.decode(z).view(side, side, *(model.config.image_size,) * 2)
 
 
@@ -58,13 +47,6 @@ def scatter_of(codes: Tensor, labels: Tensor) -> Scatter:
     axes = axes[:2] * axes[:2].gather(1, axes[:2].abs().argmax(1, keepdim=True)).sign()  # the same every time
     share = float(spread[:2].square().sum() / spread.square().sum())
     return Scatter(centred @ axes.T, labels, share)
-
-
-@torch.inference_mode()
-def encode_all(model: VAE, pictures: Pictures, batch_size: int = 500) -> Tensor:
-    """Means of the posteriors of all pictures, `(N, D)`."""
-    parts = zip(pictures.images.split(batch_size), pictures.labels.split(batch_size), strict=True)
-    return torch.cat([model.encode(model.prepare(x.float() / 255), y)[0] for x, y in parts])
 
 
 @torch.inference_mode()

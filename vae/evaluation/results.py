@@ -1,7 +1,8 @@
-"""What the trainings and evaluations of the shipped models left in docs/, read for whoever shows it."""
+"""Load stored evaluation results and training curves, by default those of the shipped models in docs/."""
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 from pathlib import Path
@@ -36,18 +37,20 @@ def row_of(rows: list[dict[str, Any]], column: str, name: str) -> dict[str, Any]
     return next((row for row in rows if row.get(column) == name), {})
 
 
+def read_metrics(path: Path) -> list[dict[str, float]]:
+    """The rows of a run's metrics.csv. Raises TypeError or ValueError for a file that is none."""
+    with path.open(newline="", encoding="utf-8") as file:
+        return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+
+
 def curves(folder: Path = TRAINING) -> dict[str, list[Epoch]]:
     """The loss of every training in `folder`, by preset, epoch by epoch; a file that is none is left out."""
     found = {}
     for path in sorted(folder.glob("*.csv")):
-        try:
-            with path.open(newline="", encoding="utf-8") as file:
-                epochs = [
-                    Epoch(int(row["epoch"]), float(row["train_total"]), float(row["validation_total"]))
-                    for row in csv.DictReader(file)
+        with contextlib.suppress(KeyError, TypeError, ValueError):
+            rows = read_metrics(path)
+            if rows:
+                found[path.stem] = [
+                    Epoch(int(row["epoch"]), row["train_total"], row["validation_total"]) for row in rows
                 ]
-        except (KeyError, TypeError, ValueError):
-            continue
-        if epochs:
-            found[path.stem] = epochs
     return found

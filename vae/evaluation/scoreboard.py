@@ -17,13 +17,16 @@ from torch import Tensor
 from tqdm import tqdm
 
 from vae.classifier import Classifier
+from vae.inspection.comparison import crossfade
+from vae.model import in_batches
+from vae.style import symmetric_root
 from vae.training.data import Pictures
 
 Method = Callable[[Tensor, Tensor], Tensor]
 Row = dict[str, float | str | None]
 
 NEIGHBOURS = 3  # k of precision and recall
-UNSURE = 0.7
+LOW_CONFIDENCE = 0.7
 CHUNK = 1024  # rows of a distance matrix at a time
 
 
@@ -55,9 +58,9 @@ def choose_pairs(pictures: Pictures, count: int, seed: int) -> Pairs:
 
 
 @torch.inference_mode()
-def judged(judge: Classifier, x: Tensor, batch_size: int = 500) -> tuple[Tensor, Tensor]:
+def judge_features(judge: Classifier, x: Tensor) -> tuple[Tensor, Tensor]:
     """Pictures `(N, 1, 28, 28)` -> the judge's features `(N, F)` and probabilities `(N, 10)`."""
-    features = torch.cat([judge.features(part) for part in x.split(batch_size)])
+    features = in_batches(judge.features, x)
     return features, judge.head(features).softmax(1)
 
 
@@ -69,30 +72,27 @@ def frechet_distance(a: Tensor, b: Tensor) -> float:
     """
     a, b = a.double(), b.double()
     cov_a, cov_b = a.T.cov(), b.T.cov()
-    values, vectors = torch.linalg.eigh(cov_a)
-    root = vectors * values.clamp_min(0).sqrt() @ vectors.T
-    cross = torch.linalg.eigvalsh(root @ cov_b @ root).clamp_min(0).sqrt().sum()
+    root = symmetric_root(cov_a)
+    cross = symmetric_root(root @ cov_b @ root).trace()
     distance = (a.mean(0) - b.mean(0)).square().sum() + cov_a.trace() + cov_b.trace() - 2 * cross
     return max(0.0, float(distance))
 
 
-def radii(points: Tensor, k: int = NEIGHBOURS) -> Tensor:
+def knn_radii(points: Tensor, k: int = NEIGHBOURS) -> Tensor:
     """Distance of each point `(N, F)` to its k-th nearest other one: `(N,)`."""
     if len(points) <= k:
         raise ValueError(f"a manifold of {k} neighbours needs more than {k} points, not {len(points)}")
-    return torch.cat(
-        [torch.cdist(part, points).topk(k + 1, largest=False).values[:, k] for part in points.split(CHUNK)]
-    )
+    return in_batches(lambda x: torch.cdist(x, points).topk(k + 1, largest=False).values[:, k], points, size=CHUNK)
 
 
-def covered(x: Tensor, points: Tensor, radius: Tensor) -> float:
+def coverage(x: Tensor, points: Tensor, radii: Tensor) -> float:
     """Share of `x` `(M, F)` within the manifold of `points` `(N, F)`: in the ball of one of them at least.
 
     With real points it is the precision of x, with generated points the recall of real x
     (Kynkaanniemi et al., Improved Precision and Recall Metric, 2019, https://arxiv.org/abs/1904.06991).
     """
-    inside = [(torch.cdist(part, points) <= radius).any(1) for part in x.split(CHUNK)]
-    return float(torch.cat(inside).double().mean())
+    inside = in_batches(lambda x: (torch.cdist(x, points) <= radii).any(1), x, size=CHUNK)
+    return float(inside.double().mean())
 
 
 @contextlib.contextmanager
@@ -107,41 +107,26 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def crossfade(frames: int = 60) -> Method:
-    """The reference that needs no model: (1 - alpha) source + alpha target, pixel by pixel."""
-    alpha = torch.linspace(0, 1, frames)[:, None, None]
-    return lambda source, target: (1 - alpha) * source[0] + alpha * target[0]
-
-
 @dataclass(frozen=True)
 class Reals:
     """Real digits as the judge sees them: features `(N, F)` and the radii `(N,)` of their manifold."""
 
     features: Tensor
-    radius: Tensor
+    radii: Tensor
 
     @classmethod
     def of(cls, judge: Classifier, x: Tensor) -> Reals:
-        features, _ = judged(judge, x)
-        return cls(features, radii(features))
+        features, _ = judge_features(judge, x)
+        return cls(features, knn_radii(features))
 
 
-def scoreboard(
-    methods: Mapping[str, Method],
-    pairs: Sequence[Pairs],
-    judge: Classifier,
-    reals: Tensor | Reals,
-    *,
-    quiet: bool = False,
+def score_methods(
+    methods: Mapping[str, Method], pairs: Sequence[Pairs], judge: Classifier, reals: Reals, *, quiet: bool = False
 ) -> list[Row]:
-    """One row a method, the two references first; each figure is the mean over the sets of pairs.
-
-    `pairs`: one set a seed. `reals`: pictures `(N, 1, 28, 28)` that are not among the pairs.
-    """
-    known = reals if isinstance(reals, Reals) else Reals.of(judge, reals)
-    rows: list[Row] = [_mean("real digits", [_real_digits(some, judge, known) for some in pairs])]
-    for name, method in {"pixel crossfade": crossfade(), **methods}.items():
-        each = [score(method, some, judge, known, name if not quiet else None) for some in pairs]
+    """One row a method, the two references first; each figure is the mean over the sets of pairs, one a seed."""
+    rows = [_mean("real digits", [_score_digits(some, judge, reals) for some in pairs])]
+    for name, method in {"pixel crossfade": lambda a, b: crossfade(a, b, 60), **methods}.items():
+        each = [score(method, some, judge, reals, None if quiet else name) for some in pairs]
         rows.append(_mean(name, each))
     return rows
 
@@ -150,64 +135,46 @@ def scoreboard(
 def score(
     method: Method, pairs: Pairs, judge: Classifier, reals: Reals, progress: str | None = None
 ) -> dict[str, float]:
-    """The figures of one method on one set of pairs; see `PATH_COLUMNS` of vae.evaluation for their names.
-
-    Of the frames in the middle half (1/4 <= alpha <= 3/4): `precision`, `recall` (of real digits, by
-    all these frames; the balls are as small as the steps, so it is comparable only at equal steps),
-    `recall_apart` (by one of them a pair, so that no two lie on one path), `unsure` (confidence below
-    0.7), `third` (read as neither source nor target), `frechet`. Of the whole: `ink` (of the two
-    frames at the middle, over the mean of the two digits'), `motion` (sum of L2 distances from frame
-    to frame), `variation` (standard deviation over mean of those), `largest` (over mean), `endpoint`
-    (mean squared error of first and last frame against the two digits).
-    """
-    features, counts = [], torch.zeros(3)  # unsure, third, all
-    shapes: list[list[float]] = []
-    some: list[Tensor] = []
+    """The figures of one method on one set of pairs: of the frames in the middle half (1/4 <= alpha <= 3/4)
+    those of `_plausibility`, of all frames those of `_shape`."""
+    shapes, middles = [], []
     for i in tqdm(range(len(pairs)), progress, disable=progress is None, dynamic_ncols=True, leave=False):
         source, target = pairs.source[i : i + 1], pairs.target[i : i + 1]
         with one_thread():
             frames = method(source, target).detach().float()
         shapes.append(_shape(frames, source[0, 0], target[0, 0]))
-        some.append(frames[_middle(len(frames))])
-        if len(some) == 32 or i == len(pairs) - 1:
-            seen, probability = judged(judge, torch.cat(some)[:, None])
-            ends = torch.stack([pairs.source_labels, pairs.target_labels], 1)[i + 1 - len(some) : i + 1]
-            ends = ends.repeat_interleave(torch.tensor([len(part) for part in some]), dim=0)
-            sure, digit = probability.max(1)
-            third = (digit[:, None] != ends).all(1)
-            counts += torch.tensor([float((sure < UNSURE).sum()), float(third.sum()), float(len(sure))])
-            features += seen.split([len(part) for part in some])
-            some = []
-    generator = torch.Generator().manual_seed(0)
-    apart = torch.stack([part[int(torch.randint(len(part), (), generator=generator))] for part in features])
-    middle = torch.cat(features)
-    ink, motion, variation, largest, endpoint = torch.tensor(shapes).double().mean(0).tolist()
-    return {
-        "precision": covered(middle, reals.features, reals.radius),
-        "recall": covered(reals.features, middle, radii(middle)),
-        "recall_apart": covered(reals.features, apart, radii(apart)),
-        "unsure": float(counts[0] / counts[2]),
-        "third": float(counts[1] / counts[2]),
-        "frechet": frechet_distance(middle, reals.features),
-        "ink": ink,
-        "motion": motion,
-        "variation": variation,
-        "largest": largest,
-        "endpoint": endpoint,
-    }
+        middles.append(frames[_middle(len(frames))])
+    count = len(middles[0])  # frames a pair
+    features, probability = judge_features(judge, torch.cat(middles)[:, None])
+    ends = torch.stack([pairs.source_labels, pairs.target_labels], 1).repeat_interleave(count, 0)
+    picks = torch.randint(count, (len(pairs),), generator=torch.Generator().manual_seed(0))
+    apart = features[torch.arange(len(pairs)) * count + picks]
+    means = {name: sum(shape[name] for shape in shapes) / len(shapes) for name in shapes[0]}
+    return {**_plausibility(features, apart, probability, ends, reals), **means}
 
 
-def _real_digits(pairs: Pairs, judge: Classifier, reals: Reals) -> dict[str, float]:
+def _score_digits(pairs: Pairs, judge: Classifier, reals: Reals) -> dict[str, float]:
     """The pairs' own digits, scored as if they were frames."""
-    features, probability = judged(judge, torch.cat([pairs.source, pairs.target]))
-    sure, digit = probability.max(1)
-    apart = features[: len(pairs)]
+    features, probability = judge_features(judge, torch.cat([pairs.source, pairs.target]))
+    labels = torch.cat([pairs.source_labels, pairs.target_labels])
+    return _plausibility(features, features[: len(pairs)], probability, labels[:, None], reals)
+
+
+def _plausibility(features: Tensor, apart: Tensor, probability: Tensor, ends: Tensor, reals: Reals) -> dict[str, float]:
+    """Figures of frames that the judge sees as `features` `(N, F)` and `probability` `(N, 10)`, on the way
+    between the digits `ends` `(N, 1 or 2)`; `apart` are the features of one frame a pair.
+
+    `precision`; `recall`, of real digits by all frames (the balls are as small as the steps, so it is
+    comparable only at equal steps) and, as `recall_apart`, by one frame a pair, so that no two lie on one
+    path; `low_confidence_rate`; `third_class_rate` (read as none of the ends); `frechet`.
+    """
+    confidence, digit = probability.max(1)
     return {
-        "precision": covered(features, reals.features, reals.radius),
-        "recall": covered(reals.features, features, radii(features)),
-        "recall_apart": covered(reals.features, apart, radii(apart)),
-        "unsure": float((sure < UNSURE).double().mean()),
-        "third": float((digit != torch.cat([pairs.source_labels, pairs.target_labels])).double().mean()),
+        "precision": coverage(features, reals.features, reals.radii),
+        "recall": coverage(reals.features, features, knn_radii(features)),
+        "recall_apart": coverage(reals.features, apart, knn_radii(apart)),
+        "low_confidence_rate": float((confidence < LOW_CONFIDENCE).double().mean()),
+        "third_class_rate": float((digit[:, None] != ends).all(1).double().mean()),
         "frechet": frechet_distance(features, reals.features),
     }
 
@@ -217,20 +184,22 @@ def _middle(count: int) -> Tensor:
     return ((alpha >= 0.25) & (alpha <= 0.75)).nonzero()[:, 0]
 
 
-def _shape(frames: Tensor, source: Tensor, target: Tensor) -> list[float]:
-    """Ink at the middle, length of the motion, variation of the steps, the largest, endpoint error."""
+def _shape(frames: Tensor, source: Tensor, target: Tensor) -> dict[str, float]:
+    """How one morph `(T, 28, 28)` moves: `ink` of the two frames at the middle, over the mean of the two digits';
+    `motion`, the sum of the L2 distances from frame to frame, their `variation` (standard deviation over mean)
+    and the `largest` (over mean); `endpoint`, the mean squared error of first and last frame."""
     steps = (frames[1:] - frames[:-1]).flatten(1).norm(dim=1)
     mean = steps.mean().clamp_min(1e-9)
     centre = frames[(len(frames) - 1) // 2 : len(frames) // 2 + 1]
     expected = (source.sum() + target.sum()) / 2
     endpoint = ((frames[0] - source).square().mean() + (frames[-1] - target).square().mean()) / 2
-    return [
-        float(centre.sum() / len(centre) / expected.clamp_min(1e-9)),
-        float(steps.sum()),
-        float(steps.std(correction=0) / mean),
-        float(steps.max() / mean),
-        float(endpoint),
-    ]
+    return {
+        "ink": float(centre.sum() / len(centre) / expected.clamp_min(1e-9)),
+        "motion": float(steps.sum()),
+        "variation": float(steps.std(correction=0) / mean),
+        "largest": float(steps.max() / mean),
+        "endpoint": float(endpoint),
+    }
 
 
 def _mean(name: str, each: list[dict[str, float]]) -> Row:

@@ -15,7 +15,7 @@ from torch import Tensor
 from vae import weights
 from vae.classifier import Classifier, probabilities
 from vae.errors import WeightsError
-from vae.model import VAE
+from vae.model import VAE, in_batches, posterior_means
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,10 +48,8 @@ class Atlas(NamedTuple):
 
 def build_map(model: VAE, pictures: Pictures, path: Path) -> int:
     """Encode pictures and write the map's points; returns how many bytes the file has."""
-    from vae.evaluation.plots import encode_all
-
     require_plane(model)
-    points = encode_all(model, pictures)
+    points = posterior_means(model, model.prepare(pictures.images.float() / 255))
     metadata = {"weights": model.fingerprint, "preset": model.config.preset}
     weights.write_tensors(path, {"points": points.half(), "labels": pictures.labels.to(torch.uint8)}, metadata)
     return path.stat().st_size
@@ -100,7 +98,7 @@ def atlas(model: VAE, reader: Classifier, points: Tensor | None = None, cells: i
     require_plane(model)
     across, up = axes(points, cells)
     z = torch.cartesian_prod(up, across).flip(1)  # rows from the top down
-    pictures = torch.cat([model.decode(part) for part in z.split(500)])
+    pictures = in_batches(model.decode, z)
     pictures = pictures.view(cells, cells, *pictures.shape[2:])
     seen = pictures[::2, ::2]
     certainty, digits = probabilities(reader, seen.flatten(0, 1)[:, None]).max(1)

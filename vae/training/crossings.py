@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from vae.classifier import Classifier, probabilities
-from vae.model import VAE
+from vae.model import VAE, in_batches
+from vae.style import symmetric_root
 
 CANDIDATES = 500  # shortest edges of a pair of classes that are looked at
 KEPT = 150  # of them
@@ -34,8 +35,8 @@ def decoder_metric(model: VAE, z: Tensor) -> Tensor:
         change = model.decode(z + step) - model.decode(z - step)
         rows.append(change.flatten(1) / (2 * DIFFERENCE))
     jacobian = torch.stack(rows, 2)  # (N, pixels, D)
-    values, vectors = torch.linalg.eigh((torch.einsum("npd,npe->de", jacobian, jacobian) / len(z)).double())
-    return ((vectors * values.clamp_min(FLATTEST * values[-1]).sqrt()) @ vectors.T).float()
+    pullback = torch.einsum("npd,npe->de", jacobian, jacobian) / len(z)
+    return symmetric_root(pullback.double(), FLATTEST).float()
 
 
 def choose_crossings(
@@ -68,7 +69,6 @@ def short_edges(distance: Tensor, count: int = CANDIDATES, each: int = EACH) -> 
     return found[:, 0], found[:, 1]
 
 
-@torch.inference_mode()
 def edge_doubt(model: VAE, reader: Classifier, ends: Tensor, classes: tuple[int, int]) -> Tensor:
     """How far the reader is, along edges `(E, 2, D)`, from seeing one of the two classes: `(E,)`.
 
@@ -76,7 +76,6 @@ def edge_doubt(model: VAE, reader: Classifier, ends: Tensor, classes: tuple[int,
     """
     alpha = torch.linspace(0, 1, BETWEEN + 2)[1:-1, None]
     z = torch.lerp(ends[:, :1], ends[:, 1:], alpha)  # (E, BETWEEN, D)
-    parts = z.flatten(0, 1).split(500)
-    seen = torch.cat([probabilities(reader, model.decode(part)) for part in parts])
+    seen = in_batches(lambda z: probabilities(reader, model.decode(z)), z.flatten(0, 1))
     one_of_two = seen.view(len(ends), BETWEEN, -1)[..., list(classes)]
     return (1 - one_of_two.sum(2)).amax(1) + (1 - one_of_two.amax(2)).mean(1)

@@ -1,7 +1,7 @@
 """MNIST-like data sets as tensors, by torchvision (its one home), and the augmentation of training.
 
-Pictures are uint8 `(N, C, S, S)`, ink (or light) high; `batch_pictures` turns a batch into floats in
-[0, 1]. Everything fits into memory: MNIST is 47 MB.
+Pictures are uint8 `(N, C, S, S)`, ink (or light) high; `as_floats` turns a batch into floats in [0, 1].
+Everything fits into memory: MNIST is 47 MB.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from PIL import Image
 from torch import Generator, Tensor
 from torchvision import datasets
 
@@ -92,9 +94,6 @@ def load_pictures(
 
 
 def _labelled_folder(folder: Path, size: int) -> Pictures:
-    import numpy as np
-    from PIL import Image
-
     dataset = datasets.ImageFolder(str(folder))
     pictures = []
     for path, _ in dataset.samples:
@@ -134,18 +133,15 @@ def jitter(x: Tensor, share: float, generator: Generator, strength: float = 1.0,
     """Turn, slant, stretch and thicken or thin a share of the pictures a little; `(B, C, S, S)` in [0, 1].
 
     Up to 10 degrees, 0.15 of slant, 8% of size and a third of a pixel of stroke, each uniformly and
-    times `strength`, and up to `shift` pixels aside
-    (after Simard et al., Best Practices for Convolutional Neural Networks, 2003).
+    times `strength`, and up to `shift` pixels aside (after Simard et al., Best Practices
+    for Convolutional Neural Networks, 2003).
     """
     chosen = torch.rand(len(x), generator=generator) < share
     n = int(chosen.sum())
     if not n:
         return x
-    turn, slant, wide, high, pen = (
-        (torch.rand(5, n, generator=generator) * 2 - 1)
-        * torch.tensor([[math.radians(10)], [0.15], [0.08], [0.08], [1.0]])
-        * strength
-    )
+    limits = torch.tensor([[math.radians(10)], [0.15], [0.08], [0.08], [1.0]])
+    turn, slant, wide, high, pen = (torch.rand(5, n, generator=generator) * 2 - 1) * limits * strength
     aside = down = torch.zeros(n)
     if shift:
         aside, down = (torch.rand(2, n, generator=generator) * 2 - 1) * (2 * shift / x.shape[-1])
@@ -162,24 +158,21 @@ def jitter(x: Tensor, share: float, generator: Generator, strength: float = 1.0,
     return x
 
 
-def redrawn(x: Tensor, share: float, generator: Generator, strength: float = 1.0) -> Tensor:
+def augment_strokes(x: Tensor, share: float, generator: Generator) -> Tensor:
     """A share of the pictures written a little differently, as crisp as before; `(B, C, S, S)` in [0, 1].
 
-    MNIST's pictures are bilevel scans averaged down to grey (LeCun et al. 1998, section III.A). This goes the
-    way back and comes again: twice as large, turned (up to 6 degrees), slanted (0.12) and widened (6%)
-    about the centre of mass, each uniformly and times `strength`; cut at a level that moves the edge by up
-    to a sixth of a pixel; averaged down. So the new pictures have the edges and the place of the old ones,
-    which interpolated ones (`jitter`) have not, and a likelihood can be learnt from them.
+    MNIST's pictures are bilevel scans averaged down to grey (LeCun et al. 1998, section III.A). This undoes
+    and repeats that: enlarge twofold, rotate (up to 6 degrees), slant (0.12) and widen (6%) about the centre
+    of mass, each uniformly; threshold at a level that moves the edge by up to a sixth of a pixel; average
+    down. So edges are as sharp and digits as centred as before, which those of `jitter`, interpolated, are
+    not, and a likelihood can be learnt from them.
     """
     chosen = torch.rand(len(x), generator=generator) < share
     n = int(chosen.sum())
     if not n:
         return x
-    turn, slant, wide, edge = (
-        (torch.rand(4, n, generator=generator) * 2 - 1)
-        * torch.tensor([[math.radians(6)], [0.12], [0.06], [0.16]])
-        * strength
-    )
+    limits = torch.tensor([[math.radians(6)], [0.12], [0.06], [0.16]])
+    turn, slant, wide, edge = (torch.rand(4, n, generator=generator) * 2 - 1) * limits
     cos, sin = turn.cos(), turn.sin()
     across = torch.stack([cos * (1 + wide), (slant - sin) * (1 + wide)], 1)  # of the pictures looked up
     down = torch.stack([sin, cos], 1)

@@ -17,6 +17,7 @@ from PIL import Image
 from vae import hub, render, weights
 from vae.bank import bank_of
 from vae.errors import WeightsError
+from vae.evaluation.results import evaluation, row_of
 from vae.inspection.samples import prior_samples
 from vae.model import VAE
 from vae.shipped import DOCS
@@ -138,13 +139,12 @@ def contents(repo: str, model: VAE) -> dict[str, bytes | Path]:
 def results_of(model: VAE) -> dict[str, float]:
     """Test figures by name: of the run's report.json, or of docs/evaluation.json for a shipped model."""
     assert model.path is not None
-    report, evaluation = model.path.with_name("report.json"), DOCS / "evaluation.json"
+    report = model.path.with_name("report.json")
     found: dict[str, Any] = {}
     if report.exists():
         found = json.loads(report.read_text()).get("test", {})
-    elif model.path.parent == weights.SHIPPED and evaluation.exists():
-        rows = json.loads(evaluation.read_text())["models"]
-        found = next((row for row in rows if row["model"] == model.config.preset), {})
+    elif model.path.parent == weights.SHIPPED:
+        found = row_of(evaluation()["models"], "model", model.config.preset)
         found = {**found, "total": found.get("nelbo")}
     return {name: float(found[key]) for key, name in NATS.items() if found.get(key) is not None}
 

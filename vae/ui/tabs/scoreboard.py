@@ -25,11 +25,21 @@ MODELS_SHOWN = (
     "frechet",
     "decode_ms",
 )
-PATHS_SHOWN = ("frames", "precision", "unsure", "third", "frechet", "ink", "motion", "variation", "endpoint")
+PATHS_SHOWN = (
+    "frames",
+    "precision",
+    "low_confidence_rate",
+    "third_class_rate",
+    "frechet",
+    "ink",
+    "motion",
+    "variation",
+    "endpoint",
+)
 PATHS_SAID = {
     "precision": "lie among real digits; more is better",
-    "unsure": "read unsurely; fewer is better",
-    "third": "read as neither end; fewer is better",
+    "low_confidence_rate": "read unsurely; fewer is better",
+    "third_class_rate": "read as neither end; fewer is better",
     "frechet": "distance from real digits; less is better",
     "ink": "below 1, thinner than the ends",
     "motion": "how far the picture travels",
