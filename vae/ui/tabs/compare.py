@@ -18,7 +18,7 @@ from vae.morphing import SIDE, apart, standing
 from vae.request import MorphRequest, one_of, read_side, read_sides
 from vae.ui import permalink
 from vae.ui.api import declare
-from vae.ui.film import packed
+from vae.ui.codec import pack
 from vae.ui.messages import sentence
 from vae.ui.player import ink_bytes
 from vae.ui.ribbon import seen
@@ -153,7 +153,7 @@ def compared(request: MorphRequest) -> dict[str, Any]:
     counts = len(source.digits), len(target.digits)
     return {
         "title": " becomes ".join(end.number for end in ends),
-        "film": packed(frames),
+        "film": pack(frames),
         "frames": frames.shape[1],
         "places": frames.shape[3] // SIDE,
         "panels": [{"key": panel.entry.key, "ribbon": ribbon(panel, *counts)} for panel in panels],

@@ -21,8 +21,8 @@ from vae.inspection import directions, latent_map, samples
 from vae.model import VAE
 from vae.request import is_number, loaded, produce, whole
 from vae.ui import permalink
+from vae.ui.codec import pack
 from vae.ui.explore_endpoints import explore_endpoints
-from vae.ui.levels import packed
 from vae.ui.messages import sentence
 from vae.ui.player import ink_bytes
 from vae.ui.ribbon import parted, reader
@@ -87,7 +87,7 @@ def chart(flat: VAE) -> dict[str, Any]:
     return {
         "across": rounded(land.across),
         "up": rounded(land.up),
-        "cells": packed(land.pictures),
+        "cells": pack(land.pictures, grid=True),
         "digits": land.digits.tolist(),
         "sure": rounded(land.certainty, 2),
         "points": rounded(points),
@@ -124,7 +124,7 @@ def sheet_wish(wish: dict[str, Any], model: VAE | None) -> dict[str, Any]:
         "names": along.names,
         "values": rounded(directions.values()),
         "at": [round(score, 3) for score in at],
-        "strips": packed(strips),
+        "strips": pack(strips),
     }
 
 
@@ -133,7 +133,7 @@ def new_wish(wish: dict[str, Any], model: VAE | None) -> dict[str, Any]:
     digit = digit_of(wish)
     pictures = samples.new_digits(model, digit, NEW, seed_of(wish))
     read = probabilities(reader(), pictures).argmax(1).tolist() if pictures.shape[-1] == 28 else []
-    return {"digit": digit, "cells": packed(pictures[None, :, 0]), "read": read}
+    return {"digit": digit, "cells": pack(pictures[None, :, 0]), "read": read}
 
 
 def hand_wish(wish: dict[str, Any], model: VAE | None) -> dict[str, Any]:
@@ -145,7 +145,7 @@ def hand_wish(wish: dict[str, Any], model: VAE | None) -> dict[str, Any]:
         "digit": reading.digits[0],
         "drawn": drawn is not None,
         "ink": ink_bytes(reading.pictures[0]),
-        "cells": packed(pictures[None, :, 0]),
+        "cells": pack(pictures[None, :, 0]),
     }
 
 

@@ -15,7 +15,7 @@ from vae.model import VAE
 from vae.morphing import PathName
 from vae.request import loaded, read_sides, whole
 from vae.ui import permalink
-from vae.ui.film import packed
+from vae.ui.codec import pack
 from vae.ui.messages import sentence
 from vae.ui.player import ink_bytes
 from vae.ui.server.events import page_event, taking
@@ -82,7 +82,7 @@ def explained(wish: Any, model: VAE | None = None) -> dict[str, Any]:
             {"digit": label, "ink": ink_bytes(picture), **told(end)}
             for label, picture, end in zip(labels, pictures, (found.source, found.target), strict=True)
         ],
-        "film": packed(found.frames[None]),
+        "film": pack(found.frames[None]),
         "frames": len(found.frames),
         "alpha": rounded(found.alpha, 3),
         "z": rounded(found.z),
