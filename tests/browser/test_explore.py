@@ -304,10 +304,10 @@ def test_a_failure_is_said_and_what_follows_works(explored: Callable[..., Any]) 
         }"""
     )
     page.click("[data-more=new]")
-    page.wait_for_selector(".error:not(:empty)")
-    assert "from 0 to 9" in page.inner_text(".error")
+    page.wait_for_selector(".for-explore .error:not(:empty)")
+    assert "from 0 to 9" in page.inner_text(".for-explore .error")
     page.click("[data-more=new]")
-    page.wait_for_function("!document.querySelector('.error').textContent")
+    page.wait_for_function("!document.querySelector('.for-explore .error').textContent")
 
 
 @pytest.mark.parametrize("dark", [False, True])
