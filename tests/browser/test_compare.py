@@ -150,7 +150,7 @@ def test_an_overtaken_answer_that_failed_does_not_stand_in_the_way(open_page: Op
     page.evaluate("(recipe) => (window.later = recipe)", window)
     page.click("nav.tabs a[href$='#compare']")
     page.wait_for_function("document.querySelector('.compare .name').textContent === '6 becomes 41'")
-    assert page.inner_text(".compare .amiss") == ""
+    assert page.inner_text(".compare .error") == ""
 
 
 def test_without_motion_it_waits_in_the_middle(open_page: Open) -> None:

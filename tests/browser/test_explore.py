@@ -14,9 +14,9 @@ from vae.classifier import load_classifier
 pytestmark = pytest.mark.browser
 
 Open = Callable[..., Any]
-READY = """window.digitMorph?.explore?.chart.cells && digitMorph.explore.strips.sheet
-    && digitMorph.explore.tens.new.cells && digitMorph.explore.tens.hand.cells
-    && digitMorph.explore.chart.trails.length"""  # all that the tab asks for when it is opened
+READY = """window.digitMorph?.explore?.map.map && digitMorph.explore.strips.sheet
+    && digitMorph.explore.grids.new.cells && digitMorph.explore.grids.hand.cells
+    && digitMorph.explore.map.trails.length"""  # all that the tab asks for when it is opened
 
 
 @pytest.fixture
@@ -44,8 +44,8 @@ def seen(page: Any, canvas: str) -> str:
 
 def place(page: Any, x: float, y: float) -> tuple[float, float]:
     """Where on the screen a place of the map is, given as shares of it; the map is brought into view."""
-    page.locator("#explore .chart").scroll_into_view_if_needed()
-    box = page.locator("#explore .chart").bounding_box()
+    page.locator("#explore .map").scroll_into_view_if_needed()
+    box = page.locator("#explore .map").bounding_box()
     return box["x"] + x * box["width"], box["y"] + y * box["height"]
 
 
@@ -77,13 +77,13 @@ def test_moving_over_the_map_shows_the_digit_under_the_pointer(explored: Callabl
     for share in (0.02, 0.25, 0.5, 0.75, 0.98):
         page.mouse.move(*place(page, share, 0.9))
         pictures.add(seen(page, ".lens"))
-        readings.add(page.inner_text(".here b"))
+        readings.add(page.inner_text(".readout b"))
     assert len(pictures) == 5 and len(readings) >= 3
 
 
 def test_arrow_keys_move_over_the_map_and_it_is_said_where(explored: Callable[..., Any]) -> None:
     page = explored()
-    page.locator("#explore .chart").focus()
+    page.locator("#explore .map").focus()
     page.keyboard.press("ArrowLeft")
     before, at = seen(page, ".lens"), page.inner_text(".where")
     for _ in range(4):
@@ -91,13 +91,13 @@ def test_arrow_keys_move_over_the_map_and_it_is_said_where(explored: Callable[..
     assert seen(page, ".lens") != before and page.inner_text(".where") != at
     page.keyboard.press("ArrowUp")
     said = page.inner_text(".where").removeprefix("at ").split(",")[0]
-    page.wait_for_function("(x) => document.querySelector('.aloud').textContent.includes(x)", arg=said)
+    page.wait_for_function("(x) => document.querySelector('.spoken').textContent.includes(x)", arg=said)
     assert page.evaluate("document.activeElement.getAttribute('aria-label')").startswith("Map of digits")
 
 
 def assert_way(page: Any) -> None:
     """There is a way, and it plays."""
-    assert "becomes" in page.inner_text(".glass .name")
+    assert "becomes" in page.inner_text(".inspector .name")
     page.wait_for_function(
         "(frames) => frames.add(document.querySelector('.lens').toDataURL()).size >= 4",
         arg=page.evaluate_handle("new Set()"),
@@ -108,9 +108,9 @@ def test_clicking_two_places_plays_a_morph_between_them(explored: Callable[..., 
     page = explored()
     page.mouse.click(*place(page, 0.97, 0.3))
     page.mouse.click(*place(page, 0.05, 0.95))
-    assert page.inner_text(".glass .name") == "0 becomes 1"
+    assert page.inner_text(".inspector .name") == "0 becomes 1"
     assert_way(page)
-    way = page.locator("#explore .way")
+    way = page.locator("#explore .path")
     way.focus()
     page.keyboard.press("Home")
     assert page.inner_text(".again") == "Play"
@@ -138,21 +138,21 @@ def test_two_places_become_the_morph_on_the_stage(explored: Callable[..., Any], 
     stage = page.locator(".film").bounding_box()
     assert stage["y"] >= 0 and stage["y"] + stage["height"] <= page.viewport_size["height"]
     page.click("nav.tabs a[href='#explore']")  # and its way lies on the map
-    page.wait_for_function("digitMorph.explore.chart.trails[0]?.names.join() === '0,1'")
+    page.wait_for_function("digitMorph.explore.map.trails[0]?.names.join() === '0,1'")
 
 
 def test_two_places_are_marked_by_keyboard(explored: Callable[..., Any]) -> None:
     page = explored()
-    page.locator("#explore .chart").focus()
+    page.locator("#explore .map").focus()
     page.keyboard.press("ArrowLeft")
     page.keyboard.press("Enter")
     for _ in range(15):
         page.keyboard.press("ArrowRight")
     page.keyboard.press("Enter")
     assert_way(page)
-    page.locator("#explore .chart").focus()
+    page.locator("#explore .map").focus()
     page.keyboard.press("Escape")
-    assert page.inner_text(".glass .name") == "Under the pointer"
+    assert page.inner_text(".inspector .name") == "Under the pointer"
 
 
 def test_a_finger_moves_and_marks(explored: Callable[..., Any]) -> None:
@@ -166,14 +166,14 @@ def test_a_finger_moves_and_marks(explored: Callable[..., Any]) -> None:
 
 def test_layers_come_and_go_and_one_digit_stands_alone(explored: Callable[..., Any]) -> None:
     page = explored()
-    pictures = {seen(page, ".land")}
+    pictures = {seen(page, ".map .base")}
     for layer in ("points", "digits"):
         page.click(f"[data-layer={layer}]")
-        pictures.add(seen(page, ".land"))
+        pictures.add(seen(page, ".map .base"))
     page.click("[data-layer=points]")
     page.click(".classes button >> nth=4")
     assert page.get_attribute(".classes button >> nth=4", "aria-pressed") == "true"
-    pictures.add(seen(page, ".land"))
+    pictures.add(seen(page, ".map .base"))
     assert len(pictures) == 4
 
 
@@ -200,7 +200,7 @@ def test_on_a_phone_the_map_has_fewer_digits_and_points_that_do_not_hide_them(ex
 
 def test_the_visitors_last_morph_lies_on_the_map(explored: Callable[..., Any]) -> None:
     page = explored()
-    names = page.evaluate("digitMorph.explore.chart.trails.map((trail) => trail.names)")
+    names = page.evaluate("digitMorph.explore.map.trails.map((trail) => trail.names)")
     assert names == [["3", "8"]]  # the opening morph
     page.click("nav.tabs a[href='#type']")
     before = page.evaluate("digitMorph.morph.recipe")
@@ -209,7 +209,7 @@ def test_the_visitors_last_morph_lies_on_the_map(explored: Callable[..., Any]) -
     page.click("#morph")
     page.wait_for_function("(before) => digitMorph.morph.recipe !== before", arg=before)
     page.click("nav.tabs a[href='#explore']")
-    page.wait_for_function("digitMorph.explore.chart.trails.length === 2")
+    page.wait_for_function("digitMorph.explore.map.trails.length === 2")
 
 
 def test_dragging_along_a_strip_changes_the_digit_at_once_and_then_the_other_strips(
@@ -259,7 +259,7 @@ def test_the_strips_can_be_used_while_another_start_is_on_its_way(explored: Call
     page = explored()
     sheet = page.evaluate_handle("digitMorph.explore.strips.sheet")
     start = held(page, lambda: page.click("[data-start] button >> nth=5"))
-    page.click(".dusk")
+    page.click(".theme-toggle")
     track = page.locator(".strip-row .track >> nth=0")
     track.focus()
     before = seen(page, ".shape")
@@ -273,11 +273,11 @@ def test_the_strips_can_be_used_while_another_start_is_on_its_way(explored: Call
 
 def test_ten_new_sevens_read_as_sevens(explored: Callable[..., Any]) -> None:
     page = explored()
-    before = page.evaluate_handle("digitMorph.explore.tens.new.cells")
+    before = page.evaluate_handle("digitMorph.explore.grids.new.cells")
     assert page.inner_text("[data-more=new]") == "Ten new 7s"
     page.click("[data-more=new]")
-    page.wait_for_function("(before) => digitMorph.explore.tens.new.cells !== before", arg=before)
-    levels = page.evaluate("[...Array(10).keys()].map((i) => [...digitMorph.explore.tens.new.cells.at(0, i)])")
+    page.wait_for_function("(before) => digitMorph.explore.grids.new.cells !== before", arg=before)
+    levels = page.evaluate("[...Array(10).keys()].map((i) => [...digitMorph.explore.grids.new.cells.at(0, i)])")
     pictures = (torch.tensor(levels).float() / 63 * 8 - 4).sigmoid().view(10, 1, 28, 28)
     assert len({tuple(picture) for picture in levels}) == 10
     assert (load_classifier("reader")(pictures).argmax(1) == 7).sum() >= 8
@@ -289,9 +289,9 @@ def test_ten_digits_in_the_hand_of_the_drawing(explored: Callable[..., Any], ope
     page.click("nav.tabs a[href='#explore']")
     page.wait_for_function(READY)
     assert "in the hand of your" in page.inner_text(".of")
-    before = page.evaluate_handle("digitMorph.explore.tens.hand.cells")
+    before = page.evaluate_handle("digitMorph.explore.grids.hand.cells")
     page.click("[data-more=other]")
-    page.wait_for_function("(before) => digitMorph.explore.tens.hand.cells !== before", arg=before)
+    page.wait_for_function("(before) => digitMorph.explore.grids.hand.cells !== before", arg=before)
     assert "in the hand of this" in page.inner_text(".of")
 
 
@@ -304,10 +304,10 @@ def test_a_failure_is_said_and_what_follows_works(explored: Callable[..., Any]) 
         }"""
     )
     page.click("[data-more=new]")
-    page.wait_for_selector(".trouble:not(:empty)")
-    assert "from 0 to 9" in page.inner_text(".trouble")
+    page.wait_for_selector(".for-explore .error:not(:empty)")
+    assert "from 0 to 9" in page.inner_text(".for-explore .error")
     page.click("[data-more=new]")
-    page.wait_for_function("!document.querySelector('.trouble').textContent")
+    page.wait_for_function("!document.querySelector('.for-explore .error').textContent")
 
 
 @pytest.mark.parametrize("dark", [False, True])
@@ -331,9 +331,9 @@ def test_nothing_moves_when_the_answers_arrive(open_page: Open) -> None:
 def test_day_and_night_repaint_what_is_drawn(explored: Callable[..., Any]) -> None:
     page = explored()
     page.mouse.move(*place(page, 0.5, 0.5))
-    canvases = (".land", ".lens", ".shape", ".strip-row canvas", "[data-ten=new]", "[data-ten=hand]")
+    canvases = (".map .base", ".lens", ".shape", ".strip-row canvas", "[data-grid=new]", "[data-grid=hand]")
     day = [seen(page, canvas) for canvas in canvases]
-    page.click(".dusk")
+    page.click(".theme-toggle")
     assert all(seen(page, canvas) != was for canvas, was in zip(canvases, day, strict=True))
 
 

@@ -115,7 +115,7 @@ def test_the_ink_follows_the_light(open_page: Open) -> None:
         return pixels[most] + pixels[most + 1] + pixels[most + 2];
     })"""
     assert all(grey < 200 for grey in page.evaluate(greys))
-    page.click(".dusk")
+    page.click(".theme-toggle")
     page.wait_for_function(f"({greys})().every((grey) => grey > 600)")
 
 

@@ -359,7 +359,7 @@ def test_day_and_night(open_page: Open) -> None:
     page = open_page(dark=True)
     background = "getComputedStyle(document.body).backgroundColor"
     night = page.evaluate(background)
-    page.click(".dusk")
+    page.click(".theme-toggle")
     assert page.evaluate(background) != night
     page.reload()
     whole(page)

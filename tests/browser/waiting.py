@@ -7,7 +7,7 @@ from typing import Any
 
 # Gradio brings the page part by part, in an order of its own, and what comes late moves what is there.
 WHOLE = """window.digitMorph?.morph && digitMorph.keep && digitMorph.explore && digitMorph.compared
-    && digitMorph.explained && document.querySelector(".dusk").textContent
+    && digitMorph.explained && document.querySelector(".theme-toggle").textContent
     && ["source", "target"].every((side) => digitMorph.pads[side] && digitMorph.uploads?.[side])
     && ["#swap", "#morph", "#random", "#countdown", "#another", "#type-source input", "#type-target input",
         "#via input", "#options > button"].every((part) => document.querySelector(part))

@@ -2,26 +2,27 @@ import base64
 import zlib
 
 import numpy as np
+import pytest
 import torch
 
-from vae.ui.levels import LEVELS, LOGITS, packed
+from vae.ui.codec import LEVELS, LOGITS, pack
 
 
-def unpacked(sheet: dict) -> np.ndarray:
-    """What crisp.js does: sums along the rows and the columns, modulo 256."""
-    size = sheet["size"] ** 2
-    steps = np.frombuffer(zlib.decompress(base64.b64decode(sheet["data"])), np.uint8)
-    steps = steps.reshape(size, sheet["rows"], sheet["columns"])
-    levels = steps.cumsum(1, dtype=np.uint8).cumsum(2, dtype=np.uint8)
-    return levels.transpose(1, 2, 0)
+def unpacked(packed: dict) -> np.ndarray:
+    """What codec.js does: levels `(rows, columns, pixels)`, summed along the rows, and the columns of a grid."""
+    steps = np.frombuffer(zlib.decompress(base64.b64decode(packed["data"])), np.uint8)
+    steps = steps.reshape(packed["height"] * packed["width"], packed["rows"], packed["columns"])
+    levels = steps.cumsum(2, dtype=np.uint8)
+    return (levels.cumsum(1, dtype=np.uint8) if packed["grid"] else levels).transpose(1, 2, 0)
 
 
-def test_packed_pictures_are_their_logits_in_levels() -> None:
-    pictures = torch.rand(3, 4, 28, 28, generator=torch.Generator().manual_seed(0))
+@pytest.mark.parametrize("grid", [False, True])
+def test_packed_pictures_are_their_logits_in_levels(grid: bool) -> None:
+    pictures = torch.rand(3, 4, 28, 56, generator=torch.Generator().manual_seed(0))
     pictures[0, 0, 0, :2] = torch.tensor([0.0, 1.0])
-    sheet = packed(pictures)
-    assert (sheet["rows"], sheet["columns"], sheet["size"]) == (3, 4, 28)
-    levels = unpacked(sheet)
+    packed = pack(pictures, grid)
+    assert [packed[name] for name in ("rows", "columns", "height", "width")] == [3, 4, 28, 56]
+    levels = unpacked(packed)
     assert levels.max() == LEVELS and levels.min() == 0
     logits = levels / LEVELS * 2 * LOGITS - LOGITS
     wanted = pictures.reshape(3, 4, -1).logit().clamp(-LOGITS, LOGITS)
@@ -33,4 +34,6 @@ def test_pictures_that_change_slowly_take_little() -> None:
     noise = torch.rand(20, 20, 28, 28, generator=torch.Generator().manual_seed(0))
     shift = torch.linspace(0, 0.2, 20)[:, None, None, None] + torch.linspace(0, 0.2, 20)[:, None, None]
     smooth = (shift + 0.3 + 0.3 * slope).expand(20, 20, 28, 28)
-    assert len(packed(smooth)["data"]) < len(packed(noise)["data"]) / 10
+    along_rows, both_ways = (len(pack(smooth, grid)["data"]) for grid in (False, True))
+    assert along_rows < len(pack(noise)["data"]) / 10
+    assert both_ways < along_rows

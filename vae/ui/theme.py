@@ -12,23 +12,6 @@ import gradio as gr
 from gradio.themes.utils.colors import Color
 
 STATIC = Path(__file__).parent / "static"
-SCRIPTS = (
-    "page.js",
-    "sheet.js",
-    "strokes.js",
-    "pad.js",
-    "upload.js",
-    "player.js",
-    "film.js",
-    "compare.js",
-    "how.js",
-    "crisp.js",
-    "land.js",
-    "way.js",
-    "map.js",
-    "strips.js",
-    "explore.js",
-)
 STYLES = ("page.css", "parts.css", "fields.css", "compare.css", "how.css", "explore.css")
 
 SANS = ("ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Roboto", "Liberation Sans", "sans-serif")
@@ -80,7 +63,8 @@ def head() -> str:
     The style is here and not in Gradio's `css`, which would put a selector of its own before each of ours.
     """
     style = "".join(static(name) for name in STYLES)
-    scripts = "\n".join(static(name) for name in SCRIPTS)
+    names = sorted((path.name for path in STATIC.glob("*.js")), key=lambda name: (name != "page.js", name))
+    scripts = "\n".join(static(name) for name in names)  # page.js first: the others add to its object
     return f'<meta name="color-scheme" content="light dark"><style>{style}</style><script>{scripts}</script>'
 
 

@@ -2,17 +2,17 @@
 (() => {
   digitMorph.mountExplore = (element, trigger, name) => {
     const find = (selector) => element.querySelector(selector);
-    const trouble = find(".trouble");
+    const error = find(".error");
     const waiting = [];
     let asked = null;
 
-    /* Ask for something -> what was made, or null: then what went wrong is said. A later wish of the same kind
+    /* Ask for something -> what was made, or null: then what went wrong is said. A later action of the same kind
        takes the place of one that has not been sent yet. */
-    const ask = (wish) =>
+    const ask = (action) =>
       new Promise((done) => {
-        const same = waiting.findIndex((other) => other.wish.ask === wish.ask);
+        const same = waiting.findIndex((other) => other.action.ask === action.ask);
         if (same >= 0) waiting.splice(same, 1)[0].done(null);
-        waiting.push({ wish, done });
+        waiting.push({ action, done });
         next();
       });
 
@@ -22,19 +22,19 @@
       trigger(name);
     }
 
-    digitMorph.wish = () => asked.wish;
+    digitMorph.wish = () => asked.action;
     digitMorph.answered = (made) => {
       const { done } = asked;
       asked = null;
-      trouble.textContent = made ? made.error ?? "" : "That did not work. Please try again in a moment.";
+      error.textContent = made ? (made.error ?? "") : digitMorph.SORRY;
       done(made && !made.error ? made : null);
       next();
     };
 
-    const chart = new digitMorph.Chart(element);
-    const strips = new digitMorph.Strips(element, ask);
-    const tens = Object.fromEntries([...element.querySelectorAll("[data-ten]")].map((canvas) => [canvas.dataset.ten, new Ten(canvas)]));
-    find(".onward").addEventListener("click", () => digitMorph.bring(chart.pictures()));
+    const view = new digitMorph.MapView(element);
+    const strips = new digitMorph.Directions(element, ask);
+    const grids = { new: new DigitGrid(find("[data-grid=new]")), hand: new DigitGrid(find("[data-grid=hand]")) };
+    find(".onward").addEventListener("click", () => digitMorph.bring(view.pictures()));
     const seed = () => Math.floor(Math.random() * 2 ** 31);
     const any = () => Math.floor(10 * Math.random());
 
@@ -47,23 +47,25 @@
     const anew = async () => {
       find("[data-more=new]").textContent = `Ten new ${wanted}s`;
       const made = await ask({ ask: "new", digit: wanted, seed: seed() });
-      if (made) tens.new.show(made, `Ten new pictures of ${made.digit}, which nobody wrote`);
+      if (made) grids.new.show(made, `Ten new pictures of ${made.digit}, which nobody wrote`);
     };
-    const renew = numerals(find("[data-new]"), (digit) => ((wanted = digit), anew()));
+    const renew = numerals(find("[data-new]"), (digit) => {
+      wanted = digit;
+      anew();
+    });
     find("[data-more=new]").addEventListener("click", anew);
 
-    const hand = async (drawn) => {
-      const drawing = drawn ? digitMorph.pads.source?.drawn() ?? null : null;
+    const tenInOneHand = async (drawn) => {
+      const drawing = drawn ? (digitMorph.pads.source?.drawn() ?? null) : null;
       const made = await ask({ ask: "hand", drawing, digit: any(), seed: seed() });
       if (!made) return;
       const [mini, words] = find(".of").children;
-      mini.getContext("2d").clearRect(0, 0, 28, 28);
-      mini.getContext("2d").drawImage(digitMorph.picture(made.ink), 0, 0);
+      digitMorph.drawPixels(mini, digitMorph.bytes(made.ink));
       words.textContent = made.drawn ? `in the hand of your ${made.digit}` : `in the hand of this ${made.digit}; draw your own under Draw, then come back`;
-      tens.hand.show(made, `The digits 0 to 9 in the hand of a ${made.digit}`);
+      grids.hand.show(made, `The digits 0 to 9 in the hand of a ${made.digit}`);
     };
-    find("[data-more=hand]").addEventListener("click", () => hand(true));
-    find("[data-more=other]").addEventListener("click", () => hand(false));
+    find("[data-more=hand]").addEventListener("click", () => tenInOneHand(true));
+    find("[data-more=other]").addEventListener("click", () => tenInOneHand(false));
 
     /* --- opening the tab --- */
 
@@ -74,74 +76,63 @@
       find("[data-more=hand]").hidden = !digitMorph.pads.source?.drawn();
       if (!begun) {
         begun = true;
-        const map = await ask({ ask: "map" });
-        if (!map) return (begun = false);
-        find(".note").textContent = map.note;
-        await chart.show(map);
-        chart.demonstrate(1, 0); // as far as it goes: past half of the digits
+        const made = await ask({ ask: "map" });
+        begun = made !== null;
+        if (!made) return;
+        find(".note").textContent = made.note;
+        await view.show(made);
+        view.demonstrate(1, 0); // as far as it goes: past half of the digits
         start(3);
         renew(7);
-        hand(true);
+        tenInOneHand(true);
       }
       await trace();
     }
 
-    const sides = () => digitMorph.morph?.sides.map((side) => side.number) ?? ["3", "8"];
-
     async function trace() {
-      const recipe = digitMorph.morph?.recipe;
-      if (!chart.cells || !recipe || recipe === traced) return;
+      const { recipe, sides } = digitMorph.morph ?? {};
+      if (!view.map || !recipe || recipe === traced) return;
       traced = recipe;
-      const numbers = sides();
       const made = await ask({ ask: "trail", recipe });
-      if (made) chart.trace(made.lines, numbers);
+      if (made) view.trace(made.lines, sides.map((side) => side.number));
     }
 
     const root = document.documentElement;
     root.addEventListener("tab", (event) => event.detail === "explore" && open());
     if (root.dataset.tab === "explore") open();
-    digitMorph.explore = { chart, strips, tens };
+    digitMorph.explore = { map: view, strips, grids };
   };
 
   /* Ten buttons; returns what presses one. */
   function numerals(box, choose) {
     const press = (digit) => {
-      for (const [i, button] of [...box.children].entries()) button.setAttribute("aria-pressed", String(i === digit));
+      mark(digit);
       choose(digit);
     };
-    box.append(
-      ...[...Array(10).keys()].map((digit) => {
-        const button = Object.assign(document.createElement("button"), { type: "button", textContent: digit });
-        button.setAttribute("aria-pressed", "false");
-        button.addEventListener("click", () => press(digit));
-        return button;
-      }),
-    );
+    const mark = digitMorph.choices(box, [...Array(10).keys()], press);
     return press;
   }
 
   /* Ten pictures in two rows of five. */
-  class Ten {
+  class DigitGrid {
     constructor(canvas) {
       this.canvas = canvas;
-      new ResizeObserver(() => this.paint()).observe(canvas);
-      new MutationObserver(() => this.paint()).observe(document.body, { attributeFilter: ["class"] });
+      digitMorph.onRepaint(canvas, () => this.paint());
     }
 
     async show(made, words) {
-      this.made = made;
       this.cells = await digitMorph.unpack(made.cells);
       this.canvas.setAttribute("aria-label", words);
       this.paint();
     }
 
     paint() {
-      const sheet = this.cells && digitMorph.fitted(this.canvas);
-      if (!sheet) return;
+      const fitted = this.cells && digitMorph.fitCanvas(this.canvas);
+      if (!fitted) return;
       const colour = digitMorph.colour(this.canvas);
-      const side = sheet.w / 5;
+      const side = fitted.w / 5;
       for (let i = 0; i < 10; i++)
-        digitMorph.crisp(sheet.pen, this.cells.at(0, i), (i % 5) * side, Math.floor(i / 5) * side, side, colour);
+        digitMorph.drawDigit(fitted.pen, this.cells.at(0, i), (i % 5) * side, Math.floor(i / 5) * side, side, colour);
     }
   }
 })();

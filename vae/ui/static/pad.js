@@ -10,7 +10,7 @@
   class Pad {
     constructor(element, side) {
       this.side = side;
-      this.typed = new digitMorph.Typed(element, () => this.remember());
+      this.typed = new digitMorph.TypedField(element, () => this.remember());
       this.canvas = element.querySelector("canvas");
       this.sheet = element.querySelector(".sheet");
       this.tools = Object.fromEntries([...element.querySelectorAll("[data-tool]")].map((b) => [b.dataset.tool, b]));
@@ -24,7 +24,7 @@
           this.stroke = null;
           this.remember();
         });
-      new ResizeObserver(() => this.paint()).observe(this.canvas);
+      digitMorph.onRepaint(this.canvas, () => this.paint());
       this.set(digitMorph.kept(side) ?? {});
     }
 
@@ -83,38 +83,36 @@
         .map((points) => points.map(([x, y]) => [x - this.aspect / 2, y]));
       const total = strokes.reduce((sum, points) => sum + points.length, 0);
       this.set({ strokes });
-      if (matchMedia("(prefers-reduced-motion: reduce)").matches) return;
+      if (digitMorph.still.matches) return;
       const start = performance.now();
       const step = (now) => {
         let left = Math.ceil((total * (now - start)) / WRITING);
-        this.paint(strokes.map((points) => points.slice(0, Math.max(0, (left -= points.length) + points.length))));
+        const written = strokes.map((points) => {
+          const shown = points.slice(0, Math.max(0, left));
+          left -= points.length;
+          return shown;
+        });
+        this.paint(written);
         if (left < 0) this.writing = requestAnimationFrame(step);
       };
       this.writing = requestAnimationFrame(step);
     }
 
     paint(strokes = this.strokes) {
-      const scale = window.devicePixelRatio || 1;
-      const [w, h] = [this.canvas.clientWidth, this.canvas.clientHeight];
-      if (!w) return; // its tab is not open
-      if (this.canvas.width !== Math.round(w * scale) || this.canvas.height !== Math.round(h * scale)) {
-        this.canvas.width = Math.round(w * scale);
-        this.canvas.height = Math.round(h * scale);
-      }
-      const pen = this.canvas.getContext("2d");
-      pen.clearRect(0, 0, this.canvas.width, this.canvas.height);
-      this.lay(pen, digitMorph.colour(this.canvas));
-      draw(pen, strokes, this.canvas.width, this.canvas.height, getComputedStyle(this.canvas).color);
+      const fitted = digitMorph.fitCanvas(this.canvas);
+      if (!fitted) return; // its tab is not open
+      this.drawCarried(fitted.pen, digitMorph.colour(this.canvas));
+      drawStrokes(fitted.pen, strokes, getComputedStyle(this.canvas).color);
     }
 
     /* The digits of a link, in the middle of the sheet. */
-    lay(pen, colour) {
+    drawCarried(pen, colour) {
       if (!this.carried.length) return;
       const { width, height } = pen.canvas;
       const side = Math.round(this.cell * height);
-      const name = [side, colour, ...this.carried].join();
-      if (this.laid?.name !== name) this.laid = { name, picture: digitMorph.sideBySide(this.carried, side, colour) };
-      const { picture } = this.laid;
+      const key = [side, colour, ...this.carried].join();
+      if (this.cached?.key !== key) this.cached = { key, picture: digitMorph.sideBySide(this.carried, side, colour) };
+      const { picture } = this.cached;
       pen.drawImage(picture, (width - picture.width) / 2, (height - picture.height) / 2);
     }
 
@@ -136,39 +134,24 @@
     picture() {
       if (!this.strokes.length) return null;
       const reach = Math.max((this.cell * this.carried.length) / 2, ...this.strokes.flat().map(([x]) => Math.abs(x) + PEN));
-      const canvas = document.createElement("canvas");
-      canvas.height = PICTURE;
-      canvas.width = Math.round(PICTURE * Math.min(4, Math.max(1, 2 * reach)));
-      const pen = canvas.getContext("2d");
-      pen.fillStyle = "#fff";
-      pen.fillRect(0, 0, canvas.width, canvas.height);
-      this.lay(pen, [0, 0, 0]);
-      draw(pen, this.strokes, canvas.width, canvas.height, "#000");
+      const { canvas, pen } = digitMorph.paper(PICTURE * Math.min(4, Math.max(1, 2 * reach)), PICTURE);
+      this.drawCarried(pen, [0, 0, 0]);
+      drawStrokes(pen, this.strokes, "#000");
       return canvas.toDataURL("image/png");
     }
   }
 
-  /* Strokes as smooth lines: quadratic curves through the middles between points. */
-  function draw(pen, strokes, width, height, colour) {
-    pen.strokeStyle = pen.fillStyle = colour;
-    pen.lineWidth = PEN * height;
-    pen.lineCap = pen.lineJoin = "round";
+  function drawStrokes(pen, strokes, colour) {
+    const { width, height } = pen.canvas;
+    Object.assign(pen, { strokeStyle: colour, fillStyle: colour, lineWidth: PEN * height, lineCap: "round", lineJoin: "round" });
     for (const stroke of strokes) {
       const points = stroke.map(([x, y]) => [width / 2 + x * height, y * height]);
-      if (!points.length) continue;
-      pen.beginPath();
-      if (points.length === 1) {
+      if (points.length > 1) digitMorph.smoothLine(pen, points);
+      else if (points.length) {
+        pen.beginPath();
         pen.arc(...points[0], pen.lineWidth / 2, 0, 2 * Math.PI);
         pen.fill();
-        continue;
       }
-      pen.moveTo(...points[0]);
-      for (let i = 1; i < points.length - 1; i++) {
-        const middle = [0, 1].map((k) => (points[i][k] + points[i + 1][k]) / 2);
-        pen.quadraticCurveTo(...points[i], ...middle);
-      }
-      pen.lineTo(...points.at(-1));
-      pen.stroke();
     }
   }
 

@@ -1,9 +1,6 @@
 /* The result: the video in a loop, and under it the track (filmstrip and ribbon) that shows where it is and
    takes it anywhere. A position is a frame of the morph, 0 to frames - 1, whichever way the video plays. */
 (() => {
-  const still = matchMedia("(prefers-reduced-motion: reduce)");
-  const SVG = "http://www.w3.org/2000/svg";
-
   class Player {
     constructor(element) {
       const find = (selector) => element.querySelector(selector);
@@ -11,7 +8,6 @@
       this.film = find(".film");
       this.track = find(".track");
       this.strip = find(".strip");
-      this.ribbon = find(".ribbon");
       this.seen = find(".seen");
       this.marker = find(".marker");
       this.caption = find(".name");
@@ -19,13 +15,26 @@
       this.video.muted = true;
       this.film.addEventListener("click", () => this.playing(this.video.paused));
       this.toggle.addEventListener("click", () => this.playing(this.video.paused));
-      for (const name of ["play", "pause"]) this.video.addEventListener(name, () => this.said());
+      for (const name of ["play", "pause"]) this.video.addEventListener(name, () => this.showPlaying());
       this.video.addEventListener("seeked", () => this.mark());
-      this.track.addEventListener("pointerdown", (event) => this.grab(event));
-      this.track.addEventListener("pointermove", (event) => this.held && this.drag(event));
-      for (const name of ["pointerup", "pointercancel"])
-        this.track.addEventListener(name, () => this.release());
-      this.track.addEventListener("keydown", (event) => this.key(event));
+      digitMorph.onDrag(this.track, {
+        grab: () => this.grab(),
+        drag: (share) => this.seek(Math.round(share * this.inner)),
+        release: () => this.release(),
+      });
+      digitMorph.onSliderKeys(this.track, {
+        range: () => this.morph && [0, this.inner],
+        value: () => this.marked,
+        move: (position) => {
+          this.video.pause();
+          this.seek(position);
+        },
+      });
+      this.track.addEventListener("keydown", (event) => {
+        if (event.key !== " ") return;
+        this.playing(this.video.paused);
+        event.preventDefault();
+      });
       const follow = () => {
         if (!this.video.paused && !this.held) this.mark();
         requestAnimationFrame(follow);
@@ -42,10 +51,12 @@
       this.strip.src = morph.strip;
       this.caption.textContent = (digitMorph.morph ? "" : "For example, ") + caption(morph.sides.map((side) => side.number));
       this.track.setAttribute("aria-valuemax", this.inner + 1);
-      this.tell();
+      this.track.classList.toggle("unread", !morph.ribbon.length);
+      this.seen.style.setProperty("--rows", morph.ribbon.length);
+      digitMorph.drawRibbon(this.track, morph.ribbon, this.inner);
       this.video.src = this.url;
       this.mark(0);
-      this.playing(!still.matches);
+      this.playing(!digitMorph.still.matches);
     }
 
     playing(on) {
@@ -53,9 +64,8 @@
       else this.video.pause();
     }
 
-    said() {
-      const text = this.video.paused ? "Play" : "Pause";
-      this.toggle.textContent = text;
+    showPlaying() {
+      this.toggle.textContent = this.video.paused ? "Play" : "Pause";
       this.film.classList.toggle("paused", this.video.paused);
     }
 
@@ -73,7 +83,7 @@
       this.marker.style.left = `${(100 * position) / this.inner}%`;
       this.track.setAttribute("aria-valuenow", position + 1);
       const seen = this.morph.ribbon.map((place) => place[position]?.[0] ?? "").join("");
-      this.track.setAttribute("aria-valuetext", `frame ${position + 1}` + (seen && `, seen as ${seen}`));
+      this.track.setAttribute("aria-valuetext", `frame ${position + 1}${seen && `, seen as ${seen}`}`);
     }
 
     seek(position) {
@@ -81,78 +91,20 @@
       this.video.currentTime = (position + this.morph.hold + 0.5) / this.morph.fps;
     }
 
-    grab(event) {
-      if (!this.morph || event.button) return;
-      this.track.setPointerCapture(event.pointerId);
+    grab() {
+      if (!this.morph) return false;
       this.held = { played: !this.video.paused };
       this.video.pause();
-      this.drag(event);
-    }
-
-    drag(event) {
-      const box = this.track.getBoundingClientRect();
-      const share = Math.min(1, Math.max(0, (event.clientX - box.left) / box.width));
-      this.seek(Math.round(share * this.inner));
     }
 
     release() {
-      if (this.held?.played && !still.matches) this.playing(true);
+      if (this.held?.played && !digitMorph.still.matches) this.playing(true);
       this.held = null;
-    }
-
-    key(event) {
-      const by = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1, PageDown: -10, PageUp: 10 }[event.key];
-      const to = { Home: 0, End: this.inner }[event.key] ?? (by && Math.min(this.inner, Math.max(0, this.marked + by)));
-      if (event.key === " ") this.playing(this.video.paused);
-      else if (to === undefined) return;
-      else this.video.pause(), this.seek(to);
-      event.preventDefault();
-    }
-
-    /* The ribbon: how sure the model is, as a hill over the frames, and the digits it sees under it. */
-    tell() {
-      const { ribbon } = this.morph;
-      const last = this.inner;
-      this.track.classList.toggle("unread", !ribbon.length);
-      this.ribbon.setAttribute("viewBox", `0 0 ${last} ${ribbon.length || 1}`);
-      this.ribbon.replaceChildren(
-        ...ribbon.map((place, row) => {
-          const path = document.createElementNS(SVG, "path");
-          const hill = place.map((seen, i) => `L${i} ${(row + 1 - 0.88 * (seen?.[1] ?? 0)).toFixed(3)}`).join("");
-          path.setAttribute("d", `M0 ${row + 1}${hill}L${last} ${row + 1}Z`);
-          return path;
-        }),
-      );
-      this.seen.style.setProperty("--rows", ribbon.length);
-      this.seen.replaceChildren(
-        ...ribbon.flatMap((place, row) =>
-          runs(place).map(({ digit, start, end, sure }) => {
-            const label = document.createElement("span");
-            label.textContent = sure < 0.5 ? "?" : digit;
-            label.style.left = `${(50 * (start + end)) / last}%`;
-            label.style.top = `${(100 * (row + 0.5)) / ribbon.length}%`;
-            return label;
-          }),
-        ),
-      );
     }
   }
 
   const caption = (numbers) =>
     numbers.length < 4 ? numbers.join(" becomes ") : `${numbers[0]} to ${numbers.at(-1)}, by way of ${numbers.length - 2} more`;
-
-  /* Frames that read as the same digit, together; a run of few frames has no room for a label. */
-  digitMorph.runs = runs;
-  function runs(place) {
-    const found = [];
-    place.forEach((seen, i) => {
-      const [digit, sure] = seen ?? [null, 0];
-      const run = found.at(-1);
-      if (run?.digit === digit) Object.assign(run, { end: i, sure: Math.max(run.sure, sure) });
-      else found.push({ digit, start: i, end: i, sure });
-    });
-    return found.filter(({ digit, start, end }) => digit !== null && end - start >= place.length / 30);
-  }
 
   digitMorph.mountPlayer = (element, morph) => {
     digitMorph.player = new Player(element);

@@ -8,7 +8,7 @@
       this.shots = element.querySelector(".shots");
       this.sheet = element.querySelector(".sheet");
       this.input = element.querySelector(".chooser");
-      this.typed = new digitMorph.Typed(element, () => {});
+      this.typed = new digitMorph.TypedField(element, () => {});
       this.tools = Object.fromEntries([...element.querySelectorAll("[data-tool]")].map((b) => [b.dataset.tool, b]));
       this.input.addEventListener("change", () => this.take([...this.input.files]));
       this.tools.clear.onclick = () => this.set();
@@ -23,13 +23,12 @@
     }
 
     async take(files) {
-      const fault = document.querySelector(".fault");
-      fault.textContent = files.length > MOST ? "Choose at most four pictures a side, one for each digit." : "";
+      digitMorph.showError(files.length > MOST ? "Choose at most four pictures a side, one for each digit." : "");
       if (!files.length || files.length > MOST) return;
       try {
         this.set({ pictures: await Promise.all(files.map(smaller)) });
       } catch {
-        fault.textContent = "This browser cannot open that picture; a JPEG or PNG works.";
+        digitMorph.showError("This browser cannot open that picture; a JPEG or PNG works.");
       }
       this.input.value = ""; // so that the same file can be chosen again
     }
@@ -53,7 +52,7 @@
       this.pictures = pictures;
       this.sheet.classList.toggle("inked", pictures.length > 0);
       this.tools.clear.disabled = !pictures.length;
-      this.shots.replaceChildren(...pictures.map((src) => Object.assign(new Image(), { src, alt: "a chosen picture" })));
+      this.shots.replaceChildren(...pictures.map((src) => digitMorph.make("img", { src, alt: "a chosen picture" })));
     }
   }
 
@@ -61,24 +60,14 @@
   async function smaller(file) {
     const picture = await createImageBitmap(file);
     const scale = Math.min(1, LONGEST / Math.max(picture.width, picture.height));
-    const { canvas, pen } = sheet(picture.width * scale, picture.height * scale, "#fff");
+    const { canvas, pen } = digitMorph.paper(picture.width * scale, picture.height * scale);
     pen.drawImage(picture, 0, 0, canvas.width, canvas.height);
     return canvas.toDataURL("image/jpeg", 0.9);
   }
 
-  function sheet(width, height, colour) {
-    const canvas = document.createElement("canvas");
-    canvas.width = Math.max(1, Math.round(width));
-    canvas.height = Math.max(1, Math.round(height));
-    const pen = canvas.getContext("2d");
-    pen.fillStyle = colour;
-    pen.fillRect(0, 0, canvas.width, canvas.height);
-    return { canvas, pen };
-  }
-
   /* A number written on paper, as a camera would see it: light from one side, grain, blue ink. */
   function example(number) {
-    const { canvas, pen } = sheet(640, 480, "#e9e4d8");
+    const { canvas, pen } = digitMorph.paper(640, 480, "#e9e4d8");
     const shade = pen.createLinearGradient(0, 0, 640, 480);
     shade.addColorStop(0, "rgba(255,255,255,.5)");
     shade.addColorStop(1, "rgba(60,50,30,.28)");
@@ -89,18 +78,10 @@
       pen.fillRect(640 * Math.random(), 480 * Math.random(), 2, 2);
     }
     Object.assign(pen, { strokeStyle: "#1f2f6b", lineWidth: 15, lineCap: "round", lineJoin: "round" });
-    for (const stroke of digitMorph.write(number, 4 / 3)) {
-      pen.beginPath();
-      pen.moveTo(480 * stroke[0][0], 480 * stroke[0][1]);
-      for (let i = 1; i < stroke.length - 1; i++) {
-        const middle = [0, 1].map((k) => (240 * (stroke[i][k] + stroke[i + 1][k])));
-        pen.quadraticCurveTo(480 * stroke[i][0], 480 * stroke[i][1], ...middle);
-      }
-      pen.lineTo(480 * stroke.at(-1)[0], 480 * stroke.at(-1)[1]);
-      pen.stroke();
-    }
+    for (const stroke of digitMorph.write(number, 4 / 3))
+      digitMorph.smoothLine(pen, stroke.map(([x, y]) => [480 * x, 480 * y]));
     return canvas.toDataURL("image/jpeg", 0.9);
   }
 
-  digitMorph.mountUpload = (element, side) => ((digitMorph.uploads ??= {})[side] = new Upload(element));
+  digitMorph.mountUpload = (element, side) => (digitMorph.uploads[side] = new Upload(element));
 })();

@@ -18,7 +18,7 @@ from vae.morphing import SIDE
 from vae.pipeline import Pipeline
 from vae.request import MorphRequest, read_numbers
 from vae.ui import permalink
-from vae.ui.film import packed
+from vae.ui.codec import pack
 from vae.ui.player import ink_bytes
 from vae.ui.ribbon import ribbon
 from vae.ui.server.events import connect, page_event, taking
@@ -140,7 +140,7 @@ def compared(request: MorphRequest, pipeline: Pipeline) -> dict[str, Any]:
     models = {preset: pipeline.presets[preset] for preset in TITLES if preset in pipeline.presets}
     return {
         "title": " becomes ".join(end.number for end in ends),
-        "film": packed(frames),
+        "film": pack(frames),
         "frames": frames.shape[1],
         "places": frames.shape[3] // SIDE,
         "panels": [{"key": panel.entry.key, "ribbon": least_sure(pipeline, panel)} for panel in panels],

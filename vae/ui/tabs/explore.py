@@ -22,7 +22,7 @@ from vae.pipeline import Pipeline
 from vae.reading import read_number
 from vae.request import is_number, read_numbers, whole
 from vae.ui import permalink
-from vae.ui.levels import packed
+from vae.ui.codec import pack
 from vae.ui.messages import sentence
 from vae.ui.player import ink_bytes
 from vae.ui.server.events import connect, page_event, taking
@@ -89,7 +89,7 @@ class Explorer:
         return {
             "across": rounded(made.across),
             "up": rounded(made.up),
-            "cells": packed(made.pictures),
+            "cells": pack(made.pictures, grid=True),
             "digits": made.digits.tolist(),
             "sure": rounded(made.certainty, 2),
             "points": rounded(scatter.points if scatter else torch.zeros(0, 2)),
@@ -124,7 +124,7 @@ class Explorer:
             "names": self.directions.names,
             "values": rounded(directions.values()),
             "at": [round(score, 3) for score in at],
-            "strips": packed(strips),
+            "strips": pack(strips),
         }
 
     def new(self, action: dict[str, Any]) -> dict[str, Any]:
@@ -132,7 +132,7 @@ class Explorer:
         digit = digit_of(action)
         pictures = samples.class_samples(self.pipeline, digit, NEW, seed_of(action))
         read = self.pipeline.read(pictures)[0].tolist() if pictures.shape[-1] == SIDE else []
-        return {"digit": digit, "cells": packed(pictures[None, :, 0]), "read": read}
+        return {"digit": digit, "cells": pack(pictures[None, :, 0]), "read": read}
 
     def hand(self, action: dict[str, Any]) -> dict[str, Any]:
         """{"drawing"} (the PNG of a pad) or {"digit", "seed"} (an example) -> that hand's ten digits."""
@@ -143,7 +143,7 @@ class Explorer:
             "digit": reading.digits[0],
             "drawn": drawn is not None,
             "ink": ink_bytes(reading.pictures[0]),
-            "cells": packed(samples.ten_digits(self.pipeline, reading)[None, :, 0]),
+            "cells": pack(samples.ten_digits(self.pipeline, reading)[None, :, 0]),
         }
 
 

@@ -13,7 +13,7 @@ from vae.morphing import PathName
 from vae.pipeline import Pipeline
 from vae.request import read_numbers, whole
 from vae.ui import permalink
-from vae.ui.film import packed
+from vae.ui.codec import pack
 from vae.ui.player import ink_bytes
 from vae.ui.server.events import connect, page_event, taking
 from vae.ui.theme import static
@@ -63,7 +63,7 @@ def explained(action: Any, pipeline: Pipeline) -> dict[str, Any]:
             {"digit": label, "ink": ink_bytes(picture), **as_json(end)}
             for label, picture, end in zip(labels, pictures, (found.source, found.target), strict=True)
         ],
-        "film": packed(found.frames[None]),
+        "film": pack(found.frames[None]),
         "frames": len(found.frames),
         "alpha": rounded(found.alpha, 3),
         "z": rounded(found.z),

@@ -8,7 +8,7 @@
   const ROOM = 300; // square px of the map for each point, so that a phone shows fewer
   const RADIUS = 1.6; // px of a point
 
-  class Land {
+  digitMorph.LatentMap = class {
     constructor(map, cells) {
       this.map = map;
       this.cells = cells;
@@ -40,23 +40,23 @@
 
     /* The digit of a place, `side` px square. */
     digit(pen, [column, row], x, y, side, colour, edge) {
-      digitMorph.crisp(pen, digitMorph.mixed(this.cells, row, column), x, y, side, colour, SHARP, edge);
+      digitMorph.drawDigit(pen, digitMorph.interpolate(this.cells, row, column), x, y, side, colour, { sharper: SHARP, edge });
     }
 
     /* The map itself: what reads as which digit as a wash of colour, over it the points, on top the digits.
        Where there are no digits, each class has its name. `colours` has one for each digit; with `only`, the
        points and the name of that one alone. */
     paint(canvas, colours, { digits, points }, only) {
-      const sheet = digitMorph.fitted(canvas);
-      if (!sheet) return;
-      const { pen, w, scale } = sheet;
+      const fitted = digitMorph.fitCanvas(canvas);
+      if (!fitted) return;
+      const { pen, w, scale } = fitted;
       wash(pen, w, this.map, colours);
       if (points) this.scatter(pen, w, scale, colours, only);
-      if (digits) this.scene(pen, w, Math.round(w / scale / EVERY), digitMorph.colour(canvas));
+      if (digits) this.digits(pen, w, Math.round(w / scale / EVERY), digitMorph.colour(canvas));
       else if (points) this.names(pen, w, scale, colours, only, getComputedStyle(canvas));
     }
 
-    scene(pen, w, across, ink) {
+    digits(pen, w, across, ink) {
       const side = w / across;
       pen.globalAlpha = 0.8;
       for (let i = 0; i < across * across; i++) {
@@ -95,7 +95,7 @@
         pen.fillText(digit, x, y);
       });
     }
-  }
+  };
 
   /* What every place reads as, in the colour of that digit, the surer the stronger. */
   function wash(pen, side, map, colours) {
@@ -105,7 +105,7 @@
       image.data.set(colours[digit], 4 * i);
       image.data[4 * i + 3] = 60 * map.sure.flat()[i];
     });
-    const canvas = Object.assign(document.createElement("canvas"), { width: cells, height: cells });
+    const canvas = digitMorph.make("canvas", { width: cells, height: cells });
     canvas.getContext("2d").putImageData(image, 0, 0);
     pen.imageSmoothingQuality = "high";
     pen.drawImage(canvas, 0, 0, side, side);
@@ -123,6 +123,4 @@
     const i = Math.min(axis.length - 2, Math.floor(index));
     return axis[i] + (index - i) * (axis[i + 1] - axis[i]);
   }
-
-  digitMorph.Land = Land;
 })();

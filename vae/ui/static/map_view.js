@@ -1,68 +1,61 @@
 /* The map of a two-dimensional latent space, with a lens on one of its places: pointer, finger and keys move
-   over it and mark places. Two marked places make a way. */
+   over it and mark places. Two marked places make a path. */
 (() => {
   const CLICK = 6; // px that a click may move
   const PICTURE = 420; // px of a marked digit that is taken further
 
-  class Chart {
+  digitMorph.MapView = class {
     constructor(element) {
       const find = (selector) => element.querySelector(selector);
       Object.assign(this, {
-        chart: find(".chart"), sheet: find(".land"), over: find(".over"), lens: find(".lens"), here: find(".here"),
-        aloud: find(".aloud"), name: find(".glass .name"), classes: find(".classes"),
+        box: find(".map"), base: find(".map .base"), overlay: find(".map .overlay"), lens: find(".lens"),
+        readout: find(".readout"), spoken: find(".spoken"), name: find(".inspector .name"), classes: find(".classes"),
         layers: { digits: true, points: true, trail: true }, only: null, marks: [], trails: [],
       });
-      this.way = new digitMorph.Way(element, (place) => this.look(place, true));
+      this.path = new digitMorph.PathPlayer(element, (place) => this.look(place, true));
       for (const box of element.querySelectorAll("[data-layer]"))
-        box.addEventListener("change", () => ((this.layers[box.dataset.layer] = box.checked), this.paint()));
+        box.addEventListener("change", () => {
+          this.layers[box.dataset.layer] = box.checked;
+          this.paint();
+        });
     }
 
-    async show(map) {
-      this.cells = await digitMorph.unpack(map.cells);
-      this.land = new digitMorph.Land(map, this.cells);
-      this.last = this.land.last;
-      this.at = this.land.middles[3] ?? [this.last / 2, this.last / 2];
+    async show(made) {
+      this.map = new digitMorph.LatentMap(made, await digitMorph.unpack(made.cells));
+      this.last = this.map.last;
+      this.at = this.map.middles[3] ?? [this.last / 2, this.last / 2];
       this.listen();
-      this.chart.removeAttribute("aria-busy");
+      this.box.removeAttribute("aria-busy");
       this.paint();
       this.look(this.at);
     }
 
     listen() {
-      const { chart } = this;
-      chart.addEventListener("pointermove", (event) => this.move(event));
-      chart.addEventListener("pointerdown", (event) => this.down(event));
-      chart.addEventListener("pointerup", (event) => this.up(event));
-      chart.addEventListener("keydown", (event) => this.key(event));
-      this.classes.append(
-        ...this.land.middles.map((_, digit) => {
-          const button = Object.assign(document.createElement("button"), { type: "button", textContent: digit });
-          button.style.setProperty("--own", `var(--d${digit})`);
-          button.setAttribute("aria-pressed", "false");
-          button.setAttribute("aria-label", `The places of ${digit} alone`);
-          button.addEventListener("click", () => {
-            this.only = this.only === digit ? null : digit;
-            for (const [i, other] of [...this.classes.children].entries())
-              other.setAttribute("aria-pressed", String(this.only === i));
-            this.paint();
-          });
-          return button;
-        }),
-      );
-      new ResizeObserver(() => this.paint()).observe(chart);
-      new MutationObserver(() => this.paint()).observe(document.body, { attributeFilter: ["class"] });
+      const { box } = this;
+      box.addEventListener("pointermove", (event) => this.move(event));
+      box.addEventListener("pointerdown", (event) => this.down(event));
+      box.addEventListener("pointerup", (event) => this.up(event));
+      box.addEventListener("keydown", (event) => this.key(event));
+      const press = digitMorph.choices(this.classes, [...Array(10).keys()], (digit) => {
+        this.only = this.only === digit ? null : digit;
+        press(this.only);
+        this.paint();
+      });
+      for (const [digit, button] of [...this.classes.children].entries()) {
+        button.style.setProperty("--own", `var(--d${digit})`);
+        button.setAttribute("aria-label", `The places of ${digit} alone`);
+      }
+      digitMorph.onRepaint(box, () => this.paint());
     }
 
     /* --- the pointer and the keys --- */
 
     under(event) {
-      const box = this.chart.getBoundingClientRect();
-      const share = [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];
-      return share.map((value) => this.last * Math.min(1, Math.max(0, value)));
+      return digitMorph.shares(this.box, event).map((share) => this.last * share);
     }
 
     move(event) {
-      if (this.way.playing && !this.demo) return;
+      if (this.path.playing && !this.demo) return;
       if (this.demo) this.forget();
       this.look(this.under(event));
     }
@@ -70,8 +63,8 @@
     down(event) {
       if (event.button) return;
       this.pressed = [event.clientX, event.clientY];
-      if (event.pointerType !== "mouse") this.chart.setPointerCapture(event.pointerId);
-      if (!this.way.playing || this.demo) this.move(event);
+      if (event.pointerType !== "mouse") this.box.setPointerCapture(event.pointerId);
+      if (!this.path.playing || this.demo) this.move(event);
     }
 
     up(event) {
@@ -84,7 +77,8 @@
       const step = (event.shiftKey ? 0.2 : 1) * (this.last / 40);
       const by = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
       if (by) {
-        if (this.way.playing) this.demo ? this.forget() : this.way.stop();
+        if (this.path.playing && this.demo) this.forget();
+        else if (this.path.playing) this.path.stop();
         this.look(this.at.map((value, k) => Math.min(this.last, Math.max(0, value + step * by[k]))));
       } else if (event.key === "Enter" || event.key === " ") this.mark(this.at);
       else if (event.key === "Escape") this.forget();
@@ -94,9 +88,9 @@
 
     /* --- marked places --- */
 
-    /* A first place, or the second: then the way between them plays. */
+    /* A first place, or the second: then the path between them plays. */
     mark(place) {
-      if (this.way.made) this.forget();
+      if (this.path.made) this.forget();
       this.marks.push(place);
       this.look(place);
       if (this.marks.length === 2) this.go();
@@ -105,13 +99,13 @@
 
     go(demo = false) {
       this.demo = demo;
-      this.name.textContent = this.marks.map((mark) => this.land.reads(mark).digit).join(" becomes ");
-      this.way.begin(this.land, this.marks, demo);
+      this.name.textContent = this.marks.map((mark) => this.map.reads(mark).digit).join(" becomes ");
+      this.path.begin(this.map, this.marks, demo);
       if (!demo) this.say(`${this.name.textContent}, along a straight line through the latent space.`);
     }
 
     forget() {
-      this.way.forget();
+      this.path.forget();
       this.demo = false;
       this.marks = [];
       this.name.textContent = "Under the pointer";
@@ -121,18 +115,15 @@
     /* The digits of the marked places, black on white, as PNGs. */
     pictures() {
       return this.marks.map((mark) => {
-        const canvas = Object.assign(document.createElement("canvas"), { width: PICTURE, height: PICTURE });
-        const pen = canvas.getContext("2d");
-        pen.fillStyle = "#fff";
-        pen.fillRect(0, 0, PICTURE, PICTURE);
-        this.land.digit(pen, mark, 0, 0, PICTURE, [0, 0, 0]);
+        const { canvas, pen } = digitMorph.paper(PICTURE, PICTURE);
+        this.map.digit(pen, mark, 0, 0, PICTURE, [0, 0, 0]);
         return canvas.toDataURL("image/png");
       });
     }
 
     /* Until the visitor moves, the map plays a morph by itself. */
     demonstrate(from, to) {
-      const { middles } = this.land;
+      const { middles } = this.map;
       if (this.marks.length || !middles[from] || !middles[to]) return;
       this.marks = [middles[from], middles[to]];
       this.go(true);
@@ -143,7 +134,7 @@
     trace(lines, numbers) {
       const [first, last] = [numbers[0], numbers.at(-1)].map((number) => number.slice(-lines.length));
       this.trails = lines.map((line, i) => ({
-        places: line.map((point) => this.land.place(point)),
+        places: line.map((point) => this.map.place(point)),
         names: [first[i], last[i]],
       }));
       this.draw();
@@ -152,43 +143,48 @@
     /* --- what is seen and said --- */
 
     /* Look at a place: the large digit, what it reads as, and where that is. */
-    look(place, onTheWay = false) {
+    look(place, alongPath = false) {
       this.at = place;
-      const { digit, sure } = this.land.reads(place);
-      const [x, y] = this.land.latent(place).map((value) => value.toFixed(2).replace("-", "−"));
-      const [reading, certainty, where] = this.here.children;
+      const { digit, sure } = this.map.reads(place);
+      const [x, y] = this.map.latent(place).map((value) => value.toFixed(2).replace("-", "−"));
+      const [reading, certainty, where] = this.readout.children;
       reading.textContent = sure < 0.5 ? "?" : digit;
       certainty.textContent = sure < 0.5 ? "between digits" : `${Math.min(99, Math.round(100 * sure))}% sure`;
       where.textContent = `at ${x}, ${y}`;
-      if (!onTheWay) {
+      if (!alongPath) {
         const words = sure < 0.5 ? "Between digits" : `Reads as ${digit}`;
         this.say(`${words}, at ${x} and ${y}.`, 300);
       }
       if (this.due) return;
-      this.due = requestAnimationFrame(() => ((this.due = 0), this.draw()));
+      this.due = requestAnimationFrame(() => {
+        this.due = 0;
+        this.draw();
+      });
     }
 
     say(text, after = 0) {
       clearTimeout(this.saying);
-      this.saying = setTimeout(() => (this.aloud.textContent = text), after);
+      this.saying = setTimeout(() => {
+        this.spoken.textContent = text;
+      }, after);
     }
 
     paint() {
-      if (!this.cells) return;
-      const colours = [...Array(10).keys()].map((digit) => digitMorph.colour(this.classes.children[digit] ?? this.sheet));
-      this.land.paint(this.sheet, colours, this.layers, this.only);
-      this.way.film();
+      if (!this.map) return;
+      const colours = [...Array(10).keys()].map((digit) => digitMorph.colour(this.classes.children[digit]));
+      this.map.paint(this.base, colours, this.layers, this.only);
+      this.path.drawStrip();
       this.draw();
     }
 
-    /* The lens; and over the map the last morph, the way, and where the lens is. */
+    /* The lens; and over the map the last morph, the path, and where the lens is. */
     draw() {
-      const glass = digitMorph.fitted(this.lens);
-      if (glass) this.land.digit(glass.pen, this.at, 0, 0, glass.h, digitMorph.colour(this.lens));
-      const sheet = digitMorph.fitted(this.over);
-      if (!sheet) return;
-      const { pen, w, scale } = sheet;
-      const style = getComputedStyle(this.over);
+      const lens = digitMorph.fitCanvas(this.lens);
+      if (lens) this.map.digit(lens.pen, this.at, 0, 0, lens.h, digitMorph.colour(this.lens));
+      const fitted = digitMorph.fitCanvas(this.overlay);
+      if (!fitted) return;
+      const { pen, w, scale } = fitted;
+      const style = getComputedStyle(this.overlay);
       const [paper, accent] = ["--sheet", "--pen"].map((name) => style.getPropertyValue(name).trim());
       const on = ([column, row]) => [(column / this.last) * w, (row / this.last) * w];
       const line = (places, width, colour) => {
@@ -212,14 +208,14 @@
             flag(pen, on(place), names[1 - k], scale, style.color, paper);
         }
       if (this.marks.length) {
-        const way = this.way.made ? [...Array(33).keys()].map((i) => this.way.along(i / 32)) : [...this.marks, this.at];
-        line(way, 6, paper);
-        line(way, 2.5, accent);
+        const path = this.path.made ? [...Array(33).keys()].map((i) => this.path.along(i / 32)) : [...this.marks, this.at];
+        line(path, 6, paper);
+        line(path, 2.5, accent);
         for (const mark of this.marks) dot(mark, 5, paper);
       }
       dot(this.at, 6.5, this.marks.length ? accent : "transparent");
     }
-  }
+  };
 
   /* A digit in a circle at a place of the map. */
   function flag(pen, [x, y], text, scale, ink, paper) {
@@ -232,6 +228,4 @@
     Object.assign(pen, { fillStyle: ink, textAlign: "center", textBaseline: "middle" });
     pen.fillText(text, x, y + scale);
   }
-
-  digitMorph.Chart = Chart;
 })();

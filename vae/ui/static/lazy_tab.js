@@ -1,0 +1,41 @@
+/* A tab that the server fills from the visitor's last morph: asked when the tab is open and the morph is
+   another than the one it shows. `ask` makes Gradio ask the server; the answer comes to `answered`. One
+   question at a time: what changes meanwhile is asked for after the answer. */
+digitMorph.LazyTab = class {
+  constructor(tab, element, ask, show) {
+    Object.assign(this, { tab, element, ask, show, wanted: null, asking: false, extra: "" });
+    this.error = element.querySelector(".error");
+    document.documentElement.addEventListener("tab", () => this.refresh());
+    document.documentElement.addEventListener("morph", () => this.refresh(""));
+    const wait = () => (digitMorph.morph ? this.refresh() : requestAnimationFrame(wait));
+    wait();
+  }
+
+  refresh(extra = this.extra) {
+    this.extra = extra; // what else the answer depends on
+    if (!digitMorph.morph || document.documentElement.dataset.tab !== this.tab) return;
+    if (this.asking || this.wanted === this.key) return;
+    this.wanted = this.key;
+    this.asking = true;
+    clearTimeout(this.waiting);
+    this.waiting = setTimeout(() => this.element.setAttribute("data-busy", ""), 250);
+    this.error.textContent = "";
+    this.ask();
+  }
+
+  get key() {
+    return `${digitMorph.morph.recipe}/${this.extra}`;
+  }
+
+  async answered(made) {
+    this.asking = false;
+    clearTimeout(this.waiting);
+    this.element.removeAttribute("data-busy");
+    const late = this.wanted !== this.key;
+    const failed = !made || made.error;
+    if (late || failed) this.wanted = null; // coming back to the tab asks again
+    if (late) this.refresh();
+    else if (failed) this.error.textContent = made?.error ?? "That did not work. Please open this tab again in a moment.";
+    else await this.show(made);
+  }
+};
