@@ -166,7 +166,7 @@ FAULTS: dict[str, tuple[Callable[[Handler], None], str, str, str]] = {
     "short": (lambda request: request.answer(b"short"), "GET", hub.MODEL, "the transfer broke off"),
     "altered": (altered, "GET", hub.MODEL, "model.safetensors came with a wrong sha256, twice"),
     "500": (broken, "HEAD", hub.SUMS, "it answered 500"),
-    "500 for the file": (broken, "GET", hub.MODEL, "it answered 500"),
+    "500 for the bank": (broken, "GET", "bank", "it answered 500"),
     "gone": (gone, "HEAD", hub.SUMS, "it cannot be reached"),
     "silent": (lambda request: gone(request, 0.5), "HEAD", hub.SUMS, "it cannot be reached"),
 }
@@ -204,9 +204,12 @@ def test_a_file_that_the_repo_lists_otherwise_is_refused(stand_in: StandIn, file
     assert asked(stand_in, "GET", "bank") == 3  # at the first start, again, and at the next one again
 
 
-def test_a_copy_in_the_cache_that_was_altered_is_refused(stand_in: StandIn, files: dict[str, bytes]) -> None:
+def test_a_copy_in_the_cache_is_refused_once_it_was_altered(stand_in: StandIn, files: dict[str, bytes]) -> None:
     stand_in.commit("me/digits", {hub.MODEL: files[hub.MODEL]})
     path = weights.find("me/digits")
+    blob = path.resolve()
+    blob.symlink_to(blob.rename(blob.with_name("f" * 64)))  # as a store that several repos share has it
+    assert vae.load("me/digits").path == path
     path.write_bytes(files[hub.MODEL][:-1] + b"?")
     with pytest.raises(WeightsError, match=r"model\.safetensors is not the file .*fetch it again"):
         vae.load("me/digits")

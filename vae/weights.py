@@ -172,21 +172,21 @@ def fill(model: torch.nn.Module, tensors: dict[str, Tensor], path: Path) -> None
 
 def find(source: Source = None) -> Path:
     """The weights file that `source` names; see `load`. A repo's comes from the Hub cache or the Hub."""
-    told = os.environ.get("DIGIT_MORPH_WEIGHTS")
-    name = str(source or told or FLAGSHIP)
+    configured = os.environ.get("DIGIT_MORPH_WEIGHTS")
+    name = str(source or configured or FLAGSHIP)
     path = Path(name)
     if path.is_dir() and (path / hub.MODEL).exists():
         return path / hub.MODEL
     if path.is_file():
         return path
     if name in PRESETS:
-        shipped = SHIPPED / f"{name}.safetensors"
-        if shipped.exists():
-            return shipped
-        if name == FLAGSHIP and told and told != FLAGSHIP:  # a program without weights/, told where they are
-            return find(told)
+        path = SHIPPED / f"{name}.safetensors"
+        if path.exists():
+            return path
+        if name == FLAGSHIP and configured and configured != FLAGSHIP:  # an installation without weights/
+            return find(configured)
         raise WeightsError(
-            f"{shipped} is missing; train it with: python train.py --model {name} --out runs/{name}, or name "
+            f"{path} is missing; train it with: python train.py --model {name} --out runs/{name}, or name "
             "another file, a run's folder or a repo on the Hub in DIGIT_MORPH_WEIGHTS"
         )
     if repo := hub.repo_named(name):
