@@ -26,6 +26,8 @@ RUN --mount=type=bind,source=requirements.txt,target=/tmp/requirements.txt \
 COPY app.py train.py ./
 COPY vae vae
 COPY weights weights
+COPY docs/evaluation.json docs/
+COPY docs/training docs/training
 
 RUN useradd --uid 1000 --no-create-home visitor
 USER 1000

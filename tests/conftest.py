@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Generator, Iterator
@@ -12,7 +13,7 @@ from pathlib import Path
 import made_up
 import pytest
 import torch
-from serving import await_health, free_port
+from serving import ROOT, await_health, copied_by_the_dockerfile, free_port
 
 from vae import weights
 from vae.bank import bank_of
@@ -92,11 +93,41 @@ def flagship(pipeline: Pipeline) -> VAE:
 
 
 @pytest.fixture(scope="session")
-def served() -> Iterator[tuple[str, int]]:
-    """Where `python app.py` serves the page, for all tests, and the number of its process."""
+def container(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of what a container has: the files that the Dockerfile copies, alone."""
+    folder = tmp_path_factory.mktemp("container")
+    for name, target in copied_by_the_dockerfile():
+        (folder / target).parent.mkdir(parents=True, exist_ok=True)
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, folder / target)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the wheel and the source distribution."""
+    pytest.importorskip("hatchling")
+    folder = tmp_path_factory.mktemp("built")
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-d", folder], cwd=ROOT, check=True, capture_output=True
+    )
+    return folder
+
+
+@pytest.fixture(scope="session")
+def installed(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for PYTHONPATH, into which the wheel is installed; its command is bin/digit-morph."""
+    folder = tmp_path_factory.mktemp("installed")
+    install = ["install", "--quiet", "--no-index", "--no-deps", "--disable-pip-version-check", "--target", folder]
+    subprocess.run([sys.executable, "-m", "pip", *install, *built.glob("*.whl")], check=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def served(container: Path) -> Iterator[tuple[str, int]]:
+    """Where `python app.py` serves the page from what a container has, for all tests, and its process's number."""
     port = free_port()
-    root = Path(__file__).parents[1]
-    server = subprocess.Popen([sys.executable, "app.py", "--port", str(port)], cwd=root)
+    server = subprocess.Popen([sys.executable, "app.py", "--port", str(port)], cwd=container)
     try:
         await_health(server, f"http://127.0.0.1:{port}/healthz")
         yield f"http://127.0.0.1:{port}/", server.pid

@@ -1,4 +1,4 @@
-"""Servers of their own processes, for tests."""
+"""Servers of their own processes, and what they are served from, for tests."""
 
 from __future__ import annotations
 
@@ -6,15 +6,27 @@ import asyncio
 import contextlib
 import http.client
 import random
+import re
 import socket
 import subprocess
 import time
 import urllib.request
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 from gradio_client import Client
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def copied_by_the_dockerfile() -> Iterator[tuple[str, str]]:
+    """What the Dockerfile copies into the image, and as what."""
+    for line in re.findall(r"^COPY (.+)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE):
+        *names, target = line.split()
+        for name in names:
+            yield name, target + Path(name).name if target.endswith("/") else target
 
 
 def free_port() -> int:

@@ -1,7 +1,7 @@
+import argparse
 import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -281,16 +281,33 @@ def test_the_map_is_built_with_the_bank(
     assert weights.read_sums(tmp_path) == {path.name: weights.file_sha256(path) for path in paths}
 
 
-def test_another_process_makes_the_same_bytes(tmp_path: Path) -> None:
+def test_an_installed_package_makes_the_same_bytes_in_any_folder(installed: Path, tmp_path: Path) -> None:
     arguments = ["morph", "32", "41", "--steps", "8", "--size", "56", "--seed", "3"]
     __main__.main([*arguments, "-o", str(tmp_path / "here.mp4")])
     run = subprocess.run(
-        [sys.executable, "-W", "error", "-m", "vae", *arguments, "-o", str(tmp_path / "there.mp4")],
-        cwd=ROOT,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        [installed / "bin" / "digit-morph", *arguments, "-o", "there.mp4"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(installed), "PYTHONWARNINGS": "error", "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
         check=False,
     )
     assert (run.returncode, run.stderr) == (0, "")
     assert (tmp_path / "here.mp4").read_bytes() == (tmp_path / "there.mp4").read_bytes()
+
+
+def test_what_an_extra_brings_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def without(_: argparse.Namespace) -> None:
+        raise ModuleNotFoundError("No module named 'matplotlib.figure'", name="matplotlib.figure")
+
+    monkeypatch.setattr(__main__, "figures_command", without)
+    said = failure("figures", capsys=capsys)
+    assert said == "vae figures: needs matplotlib, which comes with: pip install 'digit-morph[train]'"
+
+
+def test_serving_has_a_command_line_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        __main__.main(["serve", "--auth", "half"])
+    said = capsys.readouterr().err
+    assert caught.value.code == 2
+    assert "usage: vae serve" in said and "such as --auth ada:enigma" in said

@@ -254,9 +254,10 @@ def main(arguments: list[str] | None = None) -> None:
     except (BadRequest, WeightsError, OSError) as error:
         sys.exit(f"vae {args.command}: {error}")
     except ModuleNotFoundError as error:
-        if error.name not in ("torchvision", "matplotlib", "tqdm"):
+        missing = (error.name or "").partition(".")[0]
+        if missing not in ("torchvision", "matplotlib", "tqdm"):
             raise
-        sys.exit(f"vae {args.command}: needs {error.name}, which comes with: pip install 'digit-morph[train]'")
+        sys.exit(f"vae {args.command}: needs {missing}, which comes with: pip install 'digit-morph[train]'")
 
 
 if __name__ == "__main__":

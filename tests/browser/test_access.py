@@ -15,7 +15,8 @@ TABS = ("draw", "type", "upload", "explore", "compare", "how")
 FILLED = {
     "type": "document.querySelector('#steps input')",
     "explore": EXPLORED,
-    "compare": "document.querySelector('.rebuilt .mini')",
+    "compare": """document.querySelector('.rebuilt .mini') && document.querySelectorAll('.scores tbody').length === 3
+        && document.querySelectorAll('.for-compare .chart .validation').length === 6""",
     "how": "document.querySelector('.map .here[d]')",
 }  # what says that a tab has all that it shows
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from test_page import after
-from waiting import held
+from waiting import a_while, held
 
 pytestmark = pytest.mark.browser
 
@@ -157,7 +157,7 @@ def test_without_motion_it_waits_in_the_middle(open_page: Open) -> None:
     page = opened(open_page, reduced_motion="reduce")
     assert page.inner_text(".compare .play") == "Play"
     before = pictures(page)
-    page.wait_for_timeout(400)
+    a_while(page)
     assert pictures(page) == before and all(ink > 0.02 for ink, _ in before)
     assert page.locator(".compare input[type=range]").input_value() == "20"
 

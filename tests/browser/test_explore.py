@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from waiting import held
+from waiting import a_while, held
 
 from vae.classifier import load_classifier
 
@@ -60,13 +60,13 @@ def test_the_map_plays_by_itself_until_one_moves_over_it(explored: Callable[...,
     page.click(".again")
     assert page.inner_text(".again") == "Play"
     stopped = seen(page, ".lens")
-    page.wait_for_timeout(300)
+    a_while(page)
     assert seen(page, ".lens") == stopped
     page.click(".again")
     until_it_changes(page, ".lens", stopped)
     page.mouse.move(*place(page, 0.5, 0.5))
     still = seen(page, ".lens")
-    page.wait_for_timeout(300)
+    a_while(page)
     assert seen(page, ".lens") == still
 
 
@@ -324,7 +324,7 @@ def test_nothing_moves_when_the_answers_arrive(open_page: Open) -> None:
     tops = "[...document.querySelectorAll('#explore .part')].map((e) => Math.round(e.offsetTop))"
     before = page.evaluate(tops)
     page.wait_for_function(READY)
-    page.wait_for_timeout(200)
+    a_while(page)
     assert page.evaluate(tops) == before
 
 
@@ -340,6 +340,6 @@ def test_day_and_night_repaint_what_is_drawn(explored: Callable[..., Any]) -> No
 def test_who_wants_less_motion_gets_a_still_picture(explored: Callable[..., Any]) -> None:
     page = explored(reduced_motion="reduce")
     first = seen(page, ".lens")
-    page.wait_for_timeout(300)
+    a_while(page)
     assert seen(page, ".lens") == first
     assert page.inner_text(".again") == "Play"

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from test_compare import pictures, seek
 from test_page import ONE, SEVEN, after, draw
+from waiting import a_while
 
 pytestmark = pytest.mark.browser
 
@@ -62,7 +63,7 @@ def test_it_plays_by_itself_and_stops(open_page: Open) -> None:
     page.wait_for_function("(was) => document.querySelector('.map .here').getAttribute('d') !== was", arg=was)
     page.click(".how .play")
     before = state(page)
-    page.wait_for_timeout(300)
+    a_while(page)
     assert state(page) == before
 
 
@@ -70,7 +71,7 @@ def test_without_motion_it_waits_in_the_middle(open_page: Open) -> None:
     page = opened(open_page, reduced_motion="reduce")
     assert page.inner_text(".how .play") == "Play"
     before = state(page)
-    page.wait_for_timeout(300)
+    a_while(page)
     assert state(page) == before and before["alpha"] not in ("0%", "100%")
 
 

@@ -1,4 +1,4 @@
-"""The page behind a real nginx that ends TLS and serves it below a sub-path."""
+"""The page of an installed package, behind a real nginx that ends TLS and serves it below a sub-path."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import os
 import shutil
 import ssl
 import subprocess
-import sys
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 
 import pytest
 from serving import await_health, client_of, free_port
+from test_access import FILLED
 from test_page import ONE, SEVEN, after, assert_playing, draw, numbers
 
 pytestmark = [
@@ -22,13 +22,12 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 
-ROOT = Path(__file__).parents[2]
 Open = Callable[..., Any]
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Where nginx serves the page; stands in for the address that the other tests open."""
+def address(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Where nginx serves the page of `digit-morph serve`, far from the source, for the address of other tests."""
     nginx = shutil.which("nginx", path=os.environ["PATH"] + ":/usr/sbin")
     openssl = shutil.which("openssl")
     if nginx is None or openssl is None:
@@ -62,9 +61,9 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     for name, value in (("FOLDER", folder), ("PORT", port), ("APP", inner)):
         text = text.replace(f"@{name}@", str(value))
     (folder / "nginx.conf").write_text(text)
-    told = {**os.environ, "GRADIO_ROOT_PATH": "/digits", "GRADIO_SERVER_PORT": str(inner)}
+    told = {**os.environ, "PYTHONPATH": str(installed), "GRADIO_ROOT_PATH": "/digits", "GRADIO_SERVER_PORT": str(inner)}
     proxy = subprocess.Popen([nginx, "-e", folder / "error.log", "-c", folder / "nginx.conf"])
-    server = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=told)
+    server = subprocess.Popen([installed / "bin" / "digit-morph", "serve"], cwd=folder, env=told)
     try:
         await_health(server, f"http://127.0.0.1:{inner}/healthz")
         assert proxy.poll() is None, (folder / "error.log").read_text()
@@ -95,6 +94,14 @@ def test_drawing_typing_and_downloading_work_below_a_path(open_there: Open, tmp_
         page.click("[data-format=mp4]")
     download.value.save_as(tmp_path / "morph.mp4")
     assert b"ftyp" in (tmp_path / "morph.mp4").read_bytes()[:16]
+
+
+def test_every_tab_of_an_installed_package_is_full(open_there: Open) -> None:
+    page = open_there()
+    page.click("#options > button")
+    for tab, full in FILLED.items():
+        page.click(f"nav.tabs a[href$='#{tab}']")
+        page.wait_for_function(full)
 
 
 def test_a_video_is_sought_by_ranges(open_there: Open, address: str) -> None:

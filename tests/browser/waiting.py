@@ -20,6 +20,11 @@ def whole(page: Any) -> Any:
     return page
 
 
+def a_while(page: Any) -> None:
+    """Let the browser draw some frames, in which what plays would show something else."""
+    page.evaluate("async () => { for (let i = 0; i < 12; i++) await new Promise(requestAnimationFrame); }")
+
+
 def held(page: Any, act: Callable[[], Any]) -> Any:
     """Do something that asks the server; returns the question's route, which waits for its `continue_`."""
     first: list[Any] = []

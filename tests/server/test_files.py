@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import gradio.mcp
 import pytest
 from serving import run as in_thread
 
@@ -154,20 +154,16 @@ def test_gradio_forgets_what_is_gone_and_what_nobody_fetched(folder: Path) -> No
     assert set(queue.pending_event_ids_session) == {"busy"} and set(abandoned._idle) == {"new"}
 
 
-def test_a_process_has_a_folder_of_its_own_and_takes_it_away(tmp_path: Path) -> None:
-    program = (
-        "import os, gradio.mcp; from vae.ui.server import files; folder = files.own_folder();"
-        "assert folder == __import__('pathlib').Path(files.keep(b'x', 'a.png')).parents[1];"
-        "assert gradio.mcp.DEFAULT_TEMP_DIR == os.environ['GRADIO_TEMP_DIR'] == str(folder); print(folder)"
-    )
+def test_a_process_has_a_folder_of_its_own_and_takes_it_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    at_exit: list[Callable[[], object]] = []
+    monkeypatch.setattr(files.atexit, "register", lambda *call, **how: at_exit.append(partial(*call, **how)))
     base = tmp_path / "not there yet"
-    made = subprocess.run(
-        [sys.executable, "-c", program],
-        env={**os.environ, "GRADIO_TEMP_DIR": str(base)},
-        cwd=Path(__file__).parents[2],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert Path(made.stdout.strip()).parent == base.resolve()
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(base))
+    monkeypatch.setattr(gradio.mcp, "DEFAULT_TEMP_DIR", "")
+    folder = files.own_folder()
+    assert folder.parent == base.resolve()
+    assert gradio.mcp.DEFAULT_TEMP_DIR == os.environ["GRADIO_TEMP_DIR"] == str(folder)
+    assert Path(files.keep(b"x", "a.png")).parents[1] == folder
+    for call in at_exit:
+        call()
     assert list(base.iterdir()) == []

@@ -96,7 +96,7 @@ def test_one_page_cannot_take_every_place(page: Page) -> None:
     assert said["made"] >= SHARE and said[refusal] >= 40 - 2 * SHARE
 
 
-def test_sixty_calls_by_mcp_at_once(page: Page) -> None:
+def test_forty_calls_by_mcp_at_once(page: Page) -> None:
     call = {"name": "morph_numbers", "arguments": {"source": "3", "target": "8", "steps": 2, "size": 56}}
     body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": call}
     accepted = {"accept": "application/json, text/event-stream"}
@@ -107,11 +107,11 @@ def test_sixty_calls_by_mcp_at_once(page: Page) -> None:
         assert answer.status_code == 200
         return answer.text
 
-    with ThreadPoolExecutor(60) as callers:
-        asked = [callers.submit(ask, k) for k in range(60)]
+    with ThreadPoolExecutor(40) as callers:
+        asked = [callers.submit(ask, k) for k in range(40)]
         assert page.http.get("/").status_code == 200
         answers = [one.result() for one in asked]
     assert all('"isError":false' in answer and "3-to-8.mp4" in answer for answer in answers)
     # Ours, those that Gradio's client in the server keeps for its calls, and those of anyio, which end when
-    # idle: before, 60 calls left 150 more.
-    assert page.threads - before < 60
+    # idle: before, 40 calls left 100 more.
+    assert page.threads - before < 50
