@@ -67,24 +67,15 @@ QUICK = Extent(images=2_000, binarised=60, importance=200, samples=1_000, reals=
 
 
 def evaluate_models(
-    models: Sequence[str],
-    data_root: str | os.PathLike[str] | None = None,
-    quick: bool = False,
-    out: Path | None = None,
-    *,
-    split: str = "test",
-    extent: Extent | None = None,
-    judge: Classifier | None = None,
+    models: Sequence[str], data_root: str | os.PathLike[str] | None = None, extent: Extent = WHOLE, split: str = "test"
 ) -> dict[str, Any]:
-    """Both tables (and what they were made of), also written to `out` as JSON and Markdown.
+    """Both tables, and what they were made of; `vae.evaluation.tables` writes them.
 
     `models`: presets, weights files or runs. Raises WeightsError for a model that is missing, and
     FileNotFoundError without the data.
     """
     started = time.monotonic()
-    extent = extent or (QUICK if quick else WHOLE)
-    loaded = {name: weights.load(name) for name in models}
-    judge = judge or load_classifier("judge")
+    loaded, judge = {name: weights.load(name) for name in models}, load_classifier("judge")
     splits = data.load_splits(root=data_root)
     reals = Reals.of(judge, data.as_floats(splits.train.images[: extent.reals]))
     test = splits.test[: extent.images]
@@ -97,7 +88,7 @@ def evaluate_models(
     paths = score_methods(methods, pairs, judge, reals)
     drawn_by_people = drawn_pairs(extent.drawn)
     flagship = {name: method for name, method in methods.items() if name.startswith("flagship")}
-    found = {
+    return {
         "models": rows,
         "published": tables.PUBLISHED,
         "paths": paths,
@@ -111,9 +102,6 @@ def evaluate_models(
             "seconds": round(time.monotonic() - started),
         },
     }
-    if out:
-        tables.write(found, out)
-    return found
 
 
 def methods_of(models: dict[str, VAE], frames: int = 60) -> dict[str, Method]:
