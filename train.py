@@ -33,7 +33,7 @@ import os
 import sys
 from dataclasses import asdict, fields, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch
 
@@ -100,7 +100,7 @@ def train_vae(args: argparse.Namespace, out: Path) -> None:
     changes: dict[str, int] = {"latent_dim": args.latent_dim} if args.latent_dim else {}
     if not tiny:  # which reads what it is given at 14x14
         changes |= {"channels": splits.train.images.shape[1], "image_size": splits.train.images.shape[2]}
-    notes: dict[str, Any] = {"dataset": args.dataset, "pictures": len(splits.train)}
+    notes = {"dataset": args.dataset, "pictures": len(splits.train)}
     model = build(args.model, **changes)
     rows = vaes.fit_vae(Run(model, recipe, splits, out, device=args.device, resume=args.resume, **notes))
 

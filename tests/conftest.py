@@ -65,7 +65,7 @@ def small(pictures: data.Pictures, tmp_path_factory: pytest.TempPathFactory) -> 
     model = build("mlp", widths=(64,), latent_dim=8)
     splits = data.Splits(pictures[:280], pictures[280:320], pictures[280:320])
     recipe = vaes.VAETrainConfig(epochs=25, batch_size=20, lr=4e-3, ema=0.9)
-    vaes.fit_vae(loop.Run(model, recipe, splits, out, device="cpu", quiet=True))
+    vaes.fit_vae(loop.Run(model, recipe, splits, out, device="cpu"))
     model = weights.load(out)
     bank_builder.build_bank(model, load_classifier("reader"), pictures[:200], pictures[200:], out / "bank.safetensors")
     return model

@@ -24,13 +24,13 @@ def small(kind: str = "reader") -> Classifier:
 
 
 def train(out: Path, recipe: ClassifierTrainConfig = RECIPE, resume: bool = False) -> list[dict[str, float]]:
-    return fit_classifier(Run(small(), recipe, SPLITS, out, device="cpu", resume=resume, quiet=True))
+    return fit_classifier(Run(small(), recipe, SPLITS, out, device="cpu", resume=resume))
 
 
 @pytest.mark.parametrize("kind", ("reader", "judge"))
 def test_it_learns(kind: str, tmp_path: Path) -> None:
     recipe = replace(RECIPE, epochs=6, jitter=0.0, scribbles=0.0)
-    rows = fit_classifier(Run(small(kind), recipe, SPLITS, tmp_path, device="cpu", quiet=True))
+    rows = fit_classifier(Run(small(kind), recipe, SPLITS, tmp_path, device="cpu"))
     assert len(rows) == recipe.epochs
     assert min(row["validation_error"] for row in rows) < 0.2  # chance is 0.9
     kept = load_classifier(tmp_path)

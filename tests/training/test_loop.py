@@ -25,7 +25,7 @@ TERMS = [f"{half}_{term}" for half in ("train", "validation") for term in ("reco
 
 
 def train(out: Path, preset: str = "mlp", recipe: VAETrainConfig = RECIPE, resume: bool = False) -> list[dict]:
-    return fit_vae(Run(small(preset), recipe, SPLITS, out, device="cpu", resume=resume, quiet=True))
+    return fit_vae(Run(small(preset), recipe, SPLITS, out, device="cpu", resume=resume))
 
 
 def stop_before(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,7 +136,7 @@ def test_a_loss_that_is_no_number_stops_the_run(tmp_path: Path) -> None:
     with torch.no_grad():
         next(model.parameters()).fill_(torch.nan)
     with pytest.raises(FloatingPointError, match="step 0: lower --lr"):
-        fit_vae(Run(model, RECIPE, SPLITS, tmp_path, device="cpu", quiet=True))
+        fit_vae(Run(model, RECIPE, SPLITS, tmp_path, device="cpu"))
 
 
 def test_fewer_pictures_than_a_batch_are_one_batch(tmp_path: Path) -> None:

@@ -120,25 +120,21 @@ class Reals:
         return cls(features, knn_radii(features))
 
 
-def score_methods(
-    methods: Mapping[str, Method], pairs: Sequence[Pairs], judge: Classifier, reals: Reals, *, quiet: bool = False
-) -> list[Row]:
+def score_methods(methods: Mapping[str, Method], pairs: Sequence[Pairs], judge: Classifier, reals: Reals) -> list[Row]:
     """One row a method, the two references first; each figure is the mean over the sets of pairs, one a seed."""
     rows = [_mean("real digits", [_score_digits(some, judge, reals) for some in pairs])]
     for name, method in {"pixel crossfade": lambda a, b: crossfade(a, b, 60), **methods}.items():
-        each = [score(method, some, judge, reals, None if quiet else name) for some in pairs]
+        each = [score(method, some, judge, reals, name) for some in pairs]
         rows.append(_mean(name, each))
     return rows
 
 
 @torch.no_grad()
-def score(
-    method: Method, pairs: Pairs, judge: Classifier, reals: Reals, progress: str | None = None
-) -> dict[str, float]:
+def score(method: Method, pairs: Pairs, judge: Classifier, reals: Reals, name: str = "") -> dict[str, float]:
     """The figures of one method on one set of pairs: of the frames in the middle half (1/4 <= alpha <= 3/4)
     those of `_plausibility`, of all frames those of `_shape`."""
     shapes, middles = [], []
-    for i in tqdm(range(len(pairs)), progress, disable=progress is None, dynamic_ncols=True, leave=False):
+    for i in tqdm(range(len(pairs)), name, disable=None, dynamic_ncols=True, leave=False):
         source, target = pairs.source[i : i + 1], pairs.target[i : i + 1]
         with one_thread():
             frames = method(source, target).detach().float()

@@ -142,9 +142,7 @@ def jitter(x: Tensor, share: float, generator: Generator, strength: float = 1.0,
         return x
     limits = torch.tensor([[math.radians(10)], [0.15], [0.08], [0.08], [1.0]])
     turn, slant, wide, high, pen = (torch.rand(5, n, generator=generator) * 2 - 1) * limits * strength
-    aside = down = torch.zeros(n)
-    if shift:
-        aside, down = (torch.rand(2, n, generator=generator) * 2 - 1) * (2 * shift / x.shape[-1])
+    aside, down = (torch.rand(2, n, generator=generator) * 2 - 1) * (2 * shift / x.shape[-1])
     cos, sin = turn.cos(), turn.sin()
     a = torch.stack([cos * (1 + wide), (slant - sin) * (1 + wide), aside], 1)
     b = torch.stack([sin * (1 + high), cos * (1 + high), down], 1)

@@ -80,7 +80,6 @@ class Run(Generic[Model, Config]):
         *,
         device: str = "auto",
         resume: bool = False,
-        quiet: bool = False,
         **notes: Any,  # kept in the metadata of the weights
     ) -> None:
         self.config, self.splits, self.out = config, splits, out
@@ -102,7 +101,7 @@ class Run(Generic[Model, Config]):
         if resume:
             self.restore()
         steps = config.epochs * self.batches
-        self.bar = tqdm(total=steps, initial=self.step, disable=quiet, unit="step", smoothing=0.02, dynamic_ncols=True)
+        self.bar = tqdm(total=steps, initial=self.step, unit="step", smoothing=0.02, dynamic_ncols=True)
 
     @property
     def averaged(self) -> Model:
@@ -161,7 +160,7 @@ class Run(Generic[Model, Config]):
             self.save()
 
     def finish_epoch(self, figures: Row, score: tuple[float, ...], save: Save, text: str) -> None:
-        """Note an epoch's figures, and `save` its weights if no epoch's `score` was as low."""
+        """Note an epoch's figures, say them as `text`, and `save` its weights if no epoch's `score` was as low."""
         epoch, lr = self.step // self.batches, self.config.rate(self.step - 1, self.batches)
         seconds = round(time.monotonic() - self.started, 1)
         self.rows.append({"epoch": epoch, "seconds": seconds, "lr": lr, **figures})
@@ -175,8 +174,7 @@ class Run(Generic[Model, Config]):
             writer = csv.DictWriter(file, list(self.rows[0]))
             writer.writeheader()
             writer.writerows({name: round(value, 6) for name, value in row.items()} for row in self.rows)
-        if not self.bar.disable:
-            self.bar.write(f"epoch {epoch:3d}  {text}")
+        self.bar.write(f"epoch {epoch:3d}  {text}")
 
     def save(self) -> None:
         state = {
