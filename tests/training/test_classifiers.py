@@ -70,11 +70,6 @@ def test_a_resumed_run_ends_as_one_never_stopped(tmp_path: Path) -> None:
     assert all(torch.equal(one[name], other[name]) for name in one)
 
 
-def test_nothing_to_resume_is_said(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="nothing to resume"):
-        train(tmp_path, resume=True)
-
-
 def test_another_seed_gives_other_weights(tmp_path: Path) -> None:
     once = replace(RECIPE, epochs=1)
     train(tmp_path / "a", once)

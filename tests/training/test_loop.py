@@ -30,15 +30,15 @@ def train(out: Path, preset: str = "mlp", recipe: VAETrainConfig = RECIPE, resum
 
 def stop_before(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every step is written to the checkpoint, and the run is interrupted within step number `step`."""
-    count = Run.count
+    record = Run.record
 
     def stopping(run: Run, terms: list[float]) -> None:
         if run.step == step:
             raise KeyboardInterrupt
-        count(run, terms)
+        record(run, terms)
 
     monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", -1)
-    monkeypatch.setattr(Run, "count", stopping)
+    monkeypatch.setattr(Run, "record", stopping)
 
 
 def test_the_rate_is_a_trapezoid() -> None:

@@ -50,7 +50,7 @@ TIMED = 120  # digits of a timed decode: two digits, 60 frames
 
 @dataclass(frozen=True)
 class Extent:
-    """How much is looked at."""
+    """How many pictures, samples and pairs are evaluated."""
 
     images: int = 10_000  # test images for the grey NELBO and the reconstructions
     binarised: int = 1_000  # of them for ELBO and IW
@@ -86,13 +86,13 @@ def evaluate_models(
     real_features, _ = judge_features(judge, data.as_floats(splits.test.images[: extent.samples]))
     methods = methods_of(loaded)
     paths = score_methods(methods, pairs, judge, reals)
-    drawn_by_people = drawn_pairs(extent.drawn)
+    sketched = drawn_pairs(extent.drawn)
     flagship = {name: method for name, method in methods.items() if name.startswith("flagship")}
     return {
         "models": rows,
         "published": tables.PUBLISHED,
         "paths": paths,
-        "drawings": score_methods(flagship, [drawn_by_people], judge, reals) if drawn_by_people and flagship else None,
+        "drawings": score_methods(flagship, [sketched], judge, reals) if sketched and flagship else None,
         "settings": {
             **vars(extent),
             "split": split,

@@ -138,15 +138,8 @@ def plot_scatter(scatter: Scatter, title: str) -> Any:
         colour = COLOURS[digit % len(COLOURS)]
         axes.scatter(*own.T.tolist(), s=4, color=colour, alpha=0.55, linewidths=0)
         outlined = {"boxstyle": "circle,pad=0.25", "facecolor": "white", "edgecolor": colour, "linewidth": 1.5}
-        axes.text(
-            *own.median(0).values.tolist(),
-            str(digit),
-            ha="center",
-            va="center",
-            fontsize=11,
-            fontweight="bold",
-            bbox=outlined,
-        )
+        centred = {"ha": "center", "va": "center", "fontsize": 11, "fontweight": "bold"}
+        axes.text(*own.median(0).values.tolist(), str(digit), bbox=outlined, **centred)
     axes.set_aspect("equal")
     whole = scatter.share > 0.999
     axes.set_xlabel("first latent dimension" if whole else "first principal component")

@@ -144,9 +144,9 @@ def score(method: Method, pairs: Pairs, judge: Classifier, reals: Reals, name: s
     features, probability = judge_features(judge, torch.cat(middles)[:, None])
     ends = torch.stack([pairs.source_labels, pairs.target_labels], 1).repeat_interleave(count, 0)
     picks = torch.randint(count, (len(pairs),), generator=torch.Generator().manual_seed(0))
-    apart = features[torch.arange(len(pairs)) * count + picks]
+    one_a_pair = features[torch.arange(len(pairs)) * count + picks]
     means = {name: sum(shape[name] for shape in shapes) / len(shapes) for name in shapes[0]}
-    return {**_plausibility(features, apart, probability, ends, reals), **means}
+    return {**_plausibility(features, one_a_pair, probability, ends, reals), **means}
 
 
 def _score_digits(pairs: Pairs, judge: Classifier, reals: Reals) -> dict[str, float]:
@@ -156,9 +156,11 @@ def _score_digits(pairs: Pairs, judge: Classifier, reals: Reals) -> dict[str, fl
     return _plausibility(features, features[: len(pairs)], probability, labels[:, None], reals)
 
 
-def _plausibility(features: Tensor, apart: Tensor, probability: Tensor, ends: Tensor, reals: Reals) -> dict[str, float]:
+def _plausibility(
+    features: Tensor, one_a_pair: Tensor, probability: Tensor, ends: Tensor, reals: Reals
+) -> dict[str, float]:
     """Figures of frames that the judge sees as `features` `(N, F)` and `probability` `(N, 10)`, on the way
-    between the digits `ends` `(N, 1 or 2)`; `apart` are the features of one frame a pair.
+    between the digits `ends` `(N, 1 or 2)`; `one_a_pair` are the features of one frame a pair.
 
     `precision`; `recall`, of real digits by all frames (the balls are as small as the steps, so it is
     comparable only at equal steps) and, as `recall_apart`, by one frame a pair, so that no two lie on one
@@ -168,7 +170,7 @@ def _plausibility(features: Tensor, apart: Tensor, probability: Tensor, ends: Te
     return {
         "precision": coverage(features, reals.features, reals.radii),
         "recall": coverage(reals.features, features, knn_radii(features)),
-        "recall_apart": coverage(reals.features, apart, knn_radii(apart)),
+        "recall_apart": coverage(reals.features, one_a_pair, knn_radii(one_a_pair)),
         "low_confidence_rate": float((confidence < LOW_CONFIDENCE).double().mean()),
         "third_class_rate": float((digit[:, None] != ends).all(1).double().mean()),
         "frechet": frechet_distance(features, reals.features),

@@ -67,7 +67,7 @@ def fit_classifier(run: Run[Classifier, ClassifierTrainConfig]) -> list[Row]:
         for pictures in run.shuffled(generator):
             x, target = _batch(pictures, run.config, generator)
             loss = F.cross_entropy(run.model(x.to(run.device)), target.to(run.device))
-            run.descend(loss, loss)
+            run.gradient_step(loss, loss)
         logits = logits_of(run.averaged, run.splits.validation)
         temperature, nats = calibration(logits, labels)
         error = float((logits.argmax(1) != labels).float().mean())

@@ -22,12 +22,12 @@ from torchvision import datasets
 VALIDATION = 5_000  # the last images of the training set
 
 TORCHVISION: dict[str, Callable[[str, bool, bool], datasets.VisionDataset]] = {
-    "mnist": lambda root, train, get: datasets.MNIST(root, train, download=get),
-    "fashion": lambda root, train, get: datasets.FashionMNIST(root, train, download=get),
-    "kmnist": lambda root, train, get: datasets.KMNIST(root, train, download=get),
-    "emnist-digits": lambda root, train, get: datasets.EMNIST(root, "digits", train=train, download=get),
-    "qmnist": lambda root, train, get: datasets.QMNIST(root, train=train, download=get),
-    "cifar10": lambda root, train, get: datasets.CIFAR10(root, train, download=get),
+    "mnist": lambda root, train, download: datasets.MNIST(root, train, download=download),
+    "fashion": lambda root, train, download: datasets.FashionMNIST(root, train, download=download),
+    "kmnist": lambda root, train, download: datasets.KMNIST(root, train, download=download),
+    "emnist-digits": lambda root, train, download: datasets.EMNIST(root, "digits", train=train, download=download),
+    "qmnist": lambda root, train, download: datasets.QMNIST(root, train=train, download=download),
+    "cifar10": lambda root, train, download: datasets.CIFAR10(root, train, download=download),
 }
 NAMES = (*TORCHVISION, "folder")
 

@@ -114,7 +114,7 @@ class Run(Generic[Model, Config]):
         return self.config.rate(self.step, self.batches)
 
     def epochs(self) -> Iterator[tuple[int, int]]:
-        """The epochs that are left, each with its first step that is left; `descend` goes on, step by step."""
+        """The epochs that are left, each with its first step that is left; `gradient_step` advances."""
         while self.step < self.config.epochs * self.batches:
             yield divmod(self.step, self.batches)
         self.bar.close()
@@ -128,9 +128,9 @@ class Run(Generic[Model, Config]):
         for i in range(first, self.batches):
             yield self.splits.train[order[i * self.batch_size : (i + 1) * self.batch_size]]
 
-    def descend(self, loss: Tensor, *terms: Tensor) -> None:
-        """One step down the loss; `terms` of it are what `means` tells. Raises FloatingPointError when it is
-        no number any more."""
+    def gradient_step(self, loss: Tensor, *terms: Tensor) -> None:
+        """Take a step down the gradient of the loss and record its `terms`, whose means over the epoch are in
+        `means`. Raises FloatingPointError when the loss is not finite."""
         for group in self.optimiser.param_groups:
             group["lr"] = self.rate
         self.optimiser.zero_grad()
@@ -138,9 +138,9 @@ class Run(Generic[Model, Config]):
         nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
         self.optimiser.step()
         self.ema.update_parameters(self.model)
-        self.count([float(term.detach()) for term in terms])
+        self.record([float(term.detach()) for term in terms])
 
-    def count(self, terms: list[float]) -> None:
+    def record(self, terms: list[float]) -> None:
         if not math.isfinite(sum(terms)):
             raise FloatingPointError(f"the loss is {sum(terms)} at step {self.step}: lower --lr")
         self.sums = [a + b for a, b in zip(self.sums or [0.0] * len(terms), terms, strict=True)]
@@ -154,7 +154,7 @@ class Run(Generic[Model, Config]):
         """The terms of the loss, over the steps of the epoch so far."""
         return [total / (self.step % self.batches or self.batches) for total in self.sums]
 
-    def save_now_and_then(self) -> None:
+    def save_if_due(self) -> None:
         """Save within an epoch; its last step is saved with its figures, by `finish_epoch`."""
         if self.step % self.batches and time.monotonic() - self.saved > CHECKPOINT_SECONDS:
             self.save()

@@ -57,8 +57,8 @@ def fit_vae(run: Run[VAE, VAETrainConfig]) -> list[Row]:
             logits, mu, logvar = model(x, batch.labels.to(run.device), noise.manual_seed(seed))
             reconstruction = reconstruction_nats(logits, x).mean()
             kl = kl_nats(mu, logvar).sum(1).mean() if model.config.variational else reconstruction.new_zeros(())
-            run.descend(reconstruction + beta * kl, reconstruction, kl)
-            run.save_now_and_then()
+            run.gradient_step(reconstruction + beta * kl, reconstruction, kl)
+            run.save_if_due()
         validation = elbo_terms(run.averaged, run.splits.validation, seed=config.seed)
         halves = {"train": run.means(), "validation": validation}
         row = {f"{half}_{name}": value for half, pair in halves.items() for name, value in terms(*pair).items()}
