@@ -105,8 +105,8 @@ def evaluate_models(
 
 
 def methods_of(models: dict[str, VAE], frames: int = 60) -> dict[str, Method]:
-    """The paths that are scored: of the flagship (or a single model) all, of `mlp` and the plain autoencoder
-    the straight line in equal steps of alpha, as the classics do it."""
+    """What is scored: every path of the flagship (or of a single model); of `mlp` and the plain autoencoder the
+    classic straight line in equal steps of alpha."""
 
     def method(model: VAE, path: PathName, speed: Speed, refine: bool) -> Method:
         return lambda source, target: morph(model, source, target, frames, path, speed, refine)
@@ -223,7 +223,7 @@ def decode_mflop(model: VAE) -> float:
 def add_times(rows: list[Row], models: dict[str, VAE], rounds: int = 15) -> None:
     """Add `decode_ms`, the median time to decode 120 digits, and `times_mlp`, that against the mlp's.
 
-    The models take turns, so that what else the machine does falls on all of them alike.
+    The models are timed in turn, so that other load on the machine slows all of them alike.
     """
     try:
         timed = {**models, "mlp": models.get("mlp") or weights.load("mlp")}

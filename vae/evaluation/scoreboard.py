@@ -1,9 +1,9 @@
 """The morph scoreboard: are the frames between two digits digits themselves?
 
 A method is a function from two digits `(1, 1, 28, 28)` to frames `(T, 28, 28)`, all in [0, 1], ink = 1.
-Its frames in the middle half of the way are held against real digits in the features of the judge, a
-classifier that nothing was ever optimised against. The rows *real digits* and *pixel crossfade* are
-what to compare with: the best that can be had, and what needs no model.
+Its frames in the middle half of the way are compared with real digits in the feature space of the judge, a
+classifier that nothing was ever optimised against. Two rows are references: *real digits* are the best
+score to be had, and *pixel crossfade* needs no model.
 """
 
 from __future__ import annotations
@@ -97,8 +97,8 @@ def coverage(x: Tensor, points: Tensor, radii: Tensor) -> float:
 
 @contextlib.contextmanager
 def one_thread() -> Iterator[None]:
-    """A morph is many small products: a second thread gains it nothing, and on a busy machine the two
-    wait for each other, a hundred times longer than they work."""
+    """Compute on one thread: a second one does not speed up the many small products of a morph, and on a busy
+    machine the two wait for each other, up to a hundred times longer than they work."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -143,7 +143,7 @@ def drawn_part(tables: dict[str, Any]) -> list[str]:
 
 
 def write(tables: dict[str, Any], out: Path) -> None:
-    """Leave evaluation.json and evaluation.md in the folder `out`."""
+    """Write evaluation.json and evaluation.md into the folder `out`."""
     out.mkdir(parents=True, exist_ok=True)
     for name, text in (("json", json.dumps(tables, indent=2) + "\n"), ("md", markdown(tables) + "\n")):
         with replacing(out / f"evaluation.{name}") as path:

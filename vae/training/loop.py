@@ -97,7 +97,7 @@ class Run(Generic[Model, Config]):
         self.rows: list[Row] = []
         self.sums: list[float] = []  # of each term of the loss, over the steps of this epoch
         self.started = time.monotonic()
-        self.saved = -math.inf  # the first step is kept at once, so that any run can be resumed
+        self.saved = -math.inf  # so that the first step is saved at once: any run can be resumed
         if resume:
             self.restore()
         steps = config.epochs * self.batches
