@@ -44,7 +44,7 @@ from vae.evaluation import plots
 from vae.evaluation.likelihoods import elbo_terms
 from vae.model import PRESETS, build
 from vae.training import classifiers, data, publishing, vaes
-from vae.training.loop import TrainConfig, write_report
+from vae.training.loop import Run, TrainConfig, write_report
 
 Recipe = TypeVar("Recipe", bound=TrainConfig)
 
@@ -102,7 +102,7 @@ def train_vae(args: argparse.Namespace, out: Path) -> None:
         changes |= {"channels": splits.train.images.shape[1], "image_size": splits.train.images.shape[2]}
     notes = {"dataset": args.dataset, "pictures": len(splits.train)}
     model = build(args.model, **changes)
-    rows = vaes.fit_vae(model, splits, recipe, out, device=args.device, resume=args.resume, notes=notes)
+    rows = vaes.fit_vae(Run(model, recipe, splits, out, device=args.device, resume=args.resume, **notes))
 
     best = weights.load(out)
     plots.save_run_pictures(best, splits, rows, out)
@@ -120,7 +120,7 @@ def train_classifier(args: argparse.Namespace, out: Path) -> None:
     torch.manual_seed(recipe.seed)
     splits = data.load_splits(args.dataset, args.data)
     model = Classifier(KINDS[args.model])
-    rows = classifiers.fit_classifier(model, splits, recipe, out, device=args.device, resume=args.resume)
+    rows = classifiers.fit_classifier(Run(model, recipe, splits, out, device=args.device, resume=args.resume))
     right = classifiers.logits_of(load_classifier(out), splits.test).argmax(1) == splits.test.labels
     score = float(right.double().mean())
     write_report(out, {"model": args.model, "train": asdict(recipe), "seconds": rows[-1]["seconds"], "test": score})

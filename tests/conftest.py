@@ -20,7 +20,7 @@ from vae.bank import bank_of
 from vae.classifier import load_classifier
 from vae.model import VAE, build
 from vae.pipeline import Pipeline, default_pipeline
-from vae.training import bank_builder, data, vaes
+from vae.training import bank_builder, data, loop, vaes
 
 torch.set_num_threads(1)
 
@@ -68,7 +68,7 @@ def small(pictures: data.Pictures, tmp_path_factory: pytest.TempPathFactory) -> 
     model = build("mlp", widths=(64,), latent_dim=8)
     splits = data.Splits(pictures[:280], pictures[280:320], pictures[280:320])
     recipe = vaes.VAETrainConfig(epochs=25, batch_size=20, lr=4e-3, ema=0.9)
-    vaes.fit_vae(model, splits, recipe, out, device="cpu", quiet=True)
+    vaes.fit_vae(loop.Run(model, recipe, splits, out, device="cpu"))
     model = weights.load(out)
     bank_builder.build_bank(model, load_classifier("reader"), pictures[:200], pictures[200:], out / "bank.safetensors")
     return model

@@ -149,7 +149,9 @@ def evaluate_command(args: argparse.Namespace) -> None:
     from vae.evaluation import evaluate, tables
 
     names = list(PRESETS) if args.model == "all" else [args.weights or args.model]
-    print(tables.markdown(evaluate.evaluate_models(names, args.data, args.quick, args.out, split=args.split)))
+    found = evaluate.evaluate_models(names, args.data, evaluate.QUICK if args.quick else evaluate.WHOLE, args.split)
+    tables.write(found, args.out)
+    print(tables.markdown(found))
     print(f"\nleft in {args.out}: evaluation.json, evaluation.md")
 
 

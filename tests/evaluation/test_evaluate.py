@@ -10,10 +10,9 @@ from torch import Tensor
 from vae import __main__, weights
 from vae.classifier import Classifier, ClassifierConfig
 from vae.errors import WeightsError
-from vae.evaluation import evaluate
+from vae.evaluation import evaluate, tables
 from vae.evaluation.evaluate import Extent, decode_mflop, methods_of, model_figures
 from vae.evaluation.scoreboard import Reals
-from vae.evaluation.tables import MODEL_COLUMNS, PATH_COLUMNS, refined_note, table
 from vae.model import VAE, build
 from vae.training.data import Pictures, as_floats
 
@@ -42,21 +41,23 @@ def test_evaluate_writes_both_tables(
     small: VAE, data_dir: Path, tmp_path: Path, judge: Classifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("DIGIT_MORPH_SKETCHES", raising=False)
+    monkeypatch.setattr(evaluate, "load_classifier", lambda _: judge)
     plain = tmp_path / "plain.safetensors"
     weights.save(build("autoencoder", widths=(2, 3), hidden=8), plain)
     names = [str(small.path), str(plain)]
-    tables = evaluate.evaluate_models(names, data_dir, out=tmp_path / "out", extent=FEW, judge=judge)
-    first, second = tables["models"]
+    found = evaluate.evaluate_models(names, data_dir, FEW)
+    tables.write(found, tmp_path / "out")
+    first, second = found["models"]
     assert first["nelbo"] == pytest.approx(first["reconstruction"] + first["kl"])
     assert first["iw"] <= first["elbo"]
     assert 1 <= first["active"] <= 8
     assert first["noisy_mse"] > first["mse"] > 0
     assert first["decode_ms"] > 0
     assert second["nelbo"] is None and second["iw"] is None and second["kl"] is None
-    assert [row["frames"] for row in tables["paths"]][:2] == ["real digits", "pixel crossfade"]
+    assert [row["frames"] for row in found["paths"]][:2] == ["real digits", "pixel crossfade"]
 
     stored = json.loads((tmp_path / "out" / "evaluation.json").read_text())
-    assert stored == json.loads(json.dumps(tables))
+    assert stored == json.loads(json.dumps(found))
     page = (tmp_path / "out" / "evaluation.md").read_text()
     assert f"{first['nelbo']:.2f}" in page
     assert "n/a" in page
@@ -74,25 +75,15 @@ def test_the_command_prints_what_it_writes(
 ) -> None:
     monkeypatch.setattr(evaluate, "QUICK", FEW)
     monkeypatch.setattr(evaluate, "load_classifier", lambda _: judge)
-    arguments = [
-        "evaluate",
-        "--weights",
-        str(small.path),
-        "--data",
-        str(data_dir),
-        "--quick",
-        "--out",
-        str(tmp_path / "o"),
-    ]
-    __main__.evaluate_command(__main__.parser().parse_args(arguments))
+    __main__.main(f"evaluate --weights {small.path} --data {data_dir} --quick --out {tmp_path / 'o'}".split())
     printed = capsys.readouterr().out
     assert (tmp_path / "o" / "evaluation.md").read_text().strip() in printed
     assert "pixel crossfade" in printed
 
 
-def test_a_missing_model_is_named_before_anything_is_counted(data_dir: Path, judge: Classifier) -> None:
+def test_a_missing_model_is_named_before_anything_is_counted(data_dir: Path) -> None:
     with pytest.raises(WeightsError, match="no weights at nowhere"):
-        evaluate.evaluate_models(["nowhere"], data_dir, judge=judge)
+        evaluate.evaluate_models(["nowhere"], data_dir)
 
 
 def test_a_refining_model_is_shown_without_refining_too(small: VAE, judge: Classifier, pictures: Pictures) -> None:
@@ -106,7 +97,7 @@ def test_a_refining_model_is_shown_without_refining_too(small: VAE, judge: Class
     for name in ("nelbo", "reconstruction", "kl", "mse"):
         assert with_it[f"unrefined_{name}"] == pytest.approx(without[name])
     assert "unrefined_nelbo" not in without
-    assert f"The encoder alone: {without['nelbo']:.2f} = " in refined_note(with_it)
+    assert f"The encoder alone: {without['nelbo']:.2f} = " in tables.refined_note(with_it)
 
 
 def test_paths_of_a_single_model_are_all_scored(small: VAE) -> None:
@@ -133,8 +124,8 @@ def test_sketches_are_read_encoded_and_judged(small: VAE, tmp_path: Path, monkey
 
 
 def test_tables_show_what_is_missing() -> None:
-    lines = table([{"model": "a", "nelbo": None, "parameters": 1234}], MODEL_COLUMNS).splitlines()
+    lines = tables.table([{"model": "a", "nelbo": None, "parameters": 1234}], tables.MODEL_COLUMNS).splitlines()
     assert len({line.count("|") for line in lines}) == 1
     assert lines[2].startswith("| a | n/a | n/a |")
     assert "| 1,234 |" in lines[2]
-    assert table([], PATH_COLUMNS).count("\n") == 1
+    assert tables.table([], tables.PATH_COLUMNS).count("\n") == 1

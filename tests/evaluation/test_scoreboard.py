@@ -121,15 +121,15 @@ def test_third_digit_and_confidence_are_counted_in_the_middle_half(judge: Classi
 
 def test_a_row_for_each_method_after_the_references(judge: Classifier) -> None:
     pairs, reals = [choose_pairs(PICTURES, 8, seed) for seed in (0, 1)], Reals.of(judge, X)
-    rows = score_methods({"the source, still": still}, pairs, judge, reals, quiet=True)
+    rows = score_methods({"the source, still": still}, pairs, judge, reals)
     assert [row["frames"] for row in rows] == ["real digits", "pixel crossfade", "the source, still"]
     real, fade, unmoved = rows
     assert real["precision"] == 1.0  # the pairs are among the reals here
     assert unmoved["motion"] == 0
     assert unmoved["precision"] == 1.0
     assert fade["precision"] < 1.0
-    single = score_methods({}, pairs[:1], judge, reals, quiet=True)[1]
-    other = score_methods({}, pairs[1:], judge, reals, quiet=True)[1]
+    single = score_methods({}, pairs[:1], judge, reals)[1]
+    other = score_methods({}, pairs[1:], judge, reals)[1]
     assert fade["frechet"] == pytest.approx((single["frechet"] + other["frechet"]) / 2)
 
 

@@ -15,7 +15,7 @@ from vae.evaluation.likelihoods import elbo_terms
 from vae.evaluation.results import read_metrics
 from vae.training import loop, vaes
 from vae.training.data import Splits
-from vae.training.loop import TrainConfig
+from vae.training.loop import Run, TrainConfig
 from vae.training.vaes import VAETrainConfig, fit_vae
 
 PICTURES = made_up.digits(72)
@@ -25,20 +25,20 @@ TERMS = [f"{half}_{term}" for half in ("train", "validation") for term in ("reco
 
 
 def train(out: Path, preset: str = "mlp", recipe: VAETrainConfig = RECIPE, resume: bool = False) -> list[dict]:
-    return fit_vae(small(preset), SPLITS, recipe, out, device="cpu", resume=resume, quiet=True)
+    return fit_vae(Run(small(preset), recipe, SPLITS, out, device="cpu", resume=resume))
 
 
 def stop_before(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every step is written to the checkpoint, and the run is interrupted within step number `step`."""
-    count = loop.Run.count
+    record = Run.record
 
-    def stopping(run: loop.Run, terms: list[float]) -> None:
+    def stopping(run: Run, terms: list[float]) -> None:
         if run.step == step:
             raise KeyboardInterrupt
-        count(run, terms)
+        record(run, terms)
 
     monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", -1)
-    monkeypatch.setattr(loop.Run, "count", stopping)
+    monkeypatch.setattr(Run, "record", stopping)
 
 
 def test_the_rate_is_a_trapezoid() -> None:
@@ -136,7 +136,7 @@ def test_a_loss_that_is_no_number_stops_the_run(tmp_path: Path) -> None:
     with torch.no_grad():
         next(model.parameters()).fill_(torch.nan)
     with pytest.raises(FloatingPointError, match="step 0: lower --lr"):
-        fit_vae(model, SPLITS, RECIPE, tmp_path, device="cpu", quiet=True)
+        fit_vae(Run(model, RECIPE, SPLITS, tmp_path, device="cpu"))
 
 
 def test_fewer_pictures_than_a_batch_are_one_batch(tmp_path: Path) -> None:

@@ -30,13 +30,13 @@ LEFT = {
 KILLED = """
 import os, signal, sys
 from vae.training import loop
-count = loop.Run.count
+record = loop.Run.record
 def killing(run, terms):
     if run.step == 5:  # of 9, in the second epoch
         os.kill(os.getpid(), signal.SIGKILL)
-    count(run, terms)
+    record(run, terms)
 loop.CHECKPOINT_SECONDS = -1  # after every step
-loop.Run.count = killing
+loop.Run.record = killing
 import train
 train.main(sys.argv[1:])
 """

@@ -8,6 +8,7 @@ from small_models import SMALL, small
 
 from vae.model import PRESETS
 from vae.training.data import Splits
+from vae.training.loop import Run
 from vae.training.vaes import RECIPES, VAETrainConfig, fit_vae
 
 PICTURES = made_up.digits(72)
@@ -23,7 +24,7 @@ def test_the_kl_term_warms_up() -> None:
 @pytest.mark.parametrize("preset", SMALL)
 def test_every_model_learns(preset: str, tmp_path: Path) -> None:
     recipe = VAETrainConfig(epochs=8, batch_size=20, lr=2e-3, redraw=0.3, binarise=0.3)
-    rows = fit_vae(small(preset), SPLITS, recipe, tmp_path, device="cpu", quiet=True)
+    rows = fit_vae(Run(small(preset), recipe, SPLITS, tmp_path, device="cpu"))
     assert rows[-1]["train_total"] < rows[0]["train_total"] - 5
     assert (rows[-1]["train_kl"] == 0) == (preset == "autoencoder")
     assert all(math.isfinite(value) for row in rows for value in row.values())

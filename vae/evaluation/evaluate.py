@@ -50,7 +50,7 @@ TIMED = 120  # digits of a timed decode: two digits, 60 frames
 
 @dataclass(frozen=True)
 class Extent:
-    """How much is looked at."""
+    """How many pictures, samples and pairs are evaluated."""
 
     images: int = 10_000  # test images for the grey NELBO and the reconstructions
     binarised: int = 1_000  # of them for ELBO and IW
@@ -67,24 +67,15 @@ QUICK = Extent(images=2_000, binarised=60, importance=200, samples=1_000, reals=
 
 
 def evaluate_models(
-    models: Sequence[str],
-    data_root: str | os.PathLike[str] | None = None,
-    quick: bool = False,
-    out: Path | None = None,
-    *,
-    split: str = "test",
-    extent: Extent | None = None,
-    judge: Classifier | None = None,
+    models: Sequence[str], data_root: str | os.PathLike[str] | None = None, extent: Extent = WHOLE, split: str = "test"
 ) -> dict[str, Any]:
-    """Both tables (and what they were made of), also written to `out` as JSON and Markdown.
+    """Both tables, and what they were made of; `vae.evaluation.tables` writes them.
 
     `models`: presets, weights files or runs. Raises WeightsError for a model that is missing, and
     FileNotFoundError without the data.
     """
     started = time.monotonic()
-    extent = extent or (QUICK if quick else WHOLE)
-    loaded = {name: weights.load(name) for name in models}
-    judge = judge or load_classifier("judge")
+    loaded, judge = {name: weights.load(name) for name in models}, load_classifier("judge")
     splits = data.load_splits(root=data_root)
     reals = Reals.of(judge, data.as_floats(splits.train.images[: extent.reals]))
     test = splits.test[: extent.images]
@@ -95,13 +86,13 @@ def evaluate_models(
     real_features, _ = judge_features(judge, data.as_floats(splits.test.images[: extent.samples]))
     methods = methods_of(loaded)
     paths = score_methods(methods, pairs, judge, reals)
-    drawn_by_people = drawn_pairs(extent.drawn)
+    sketched = drawn_pairs(extent.drawn)
     flagship = {name: method for name, method in methods.items() if name.startswith("flagship")}
-    found = {
+    return {
         "models": rows,
         "published": tables.PUBLISHED,
         "paths": paths,
-        "drawings": score_methods(flagship, [drawn_by_people], judge, reals) if drawn_by_people and flagship else None,
+        "drawings": score_methods(flagship, [sketched], judge, reals) if sketched and flagship else None,
         "settings": {
             **vars(extent),
             "split": split,
@@ -111,14 +102,11 @@ def evaluate_models(
             "seconds": round(time.monotonic() - started),
         },
     }
-    if out:
-        tables.write(found, out)
-    return found
 
 
 def methods_of(models: dict[str, VAE], frames: int = 60) -> dict[str, Method]:
-    """The paths that are scored: of the flagship (or a single model) all, of `mlp` and the plain autoencoder
-    the straight line in equal steps of alpha, as the classics do it."""
+    """What is scored: every path of the flagship (or of a single model); of `mlp` and the plain autoencoder the
+    classic straight line in equal steps of alpha."""
 
     def method(model: VAE, path: PathName, speed: Speed, refine: bool) -> Method:
         return lambda source, target: morph(model, source, target, frames, path, speed, refine)
@@ -235,7 +223,7 @@ def decode_mflop(model: VAE) -> float:
 def add_times(rows: list[Row], models: dict[str, VAE], rounds: int = 15) -> None:
     """Add `decode_ms`, the median time to decode 120 digits, and `times_mlp`, that against the mlp's.
 
-    The models take turns, so that what else the machine does falls on all of them alike.
+    The models are timed in turn, so that other load on the machine slows all of them alike.
     """
     try:
         timed = {**models, "mlp": models.get("mlp") or weights.load("mlp")}

@@ -7,9 +7,9 @@ metrics.csv of each shipped model's training, kept in docs/training.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import torch
 from PIL import Image, ImageDraw, ImageFont
 
 from vae import render
@@ -17,7 +17,6 @@ from vae.evaluation import plots
 from vae.evaluation.results import read_metrics
 from vae.inspection.latent_map import map_of
 from vae.inspection.samples import prior_samples
-from vae.model import VAE
 from vae.morphing import PathName, crossfade, make_morph
 from vae.pipeline import default_pipeline
 from vae.reading import type_digits
@@ -33,33 +32,35 @@ FRAME = 64  # px, height of a filmstrip
 def make_all(out: Path = DOCS) -> list[Path]:
     """Write every picture into `out`; those of a model that is not shipped are left out."""
     out.mkdir(parents=True, exist_ok=True)
-    made = [story(out / "morph.webp"), filmstrips(out / "paths.png"), generated(out / "samples.png")]
-    made.append(thumbnail(out / "thumbnail.png"))
+    made = [out / "morph.webp"]
+    made[0].write_bytes(story())
+    pictures = {"paths": filmstrips(), "samples": generated(), "thumbnail": thumbnail()}
+    plotted = {}
     pipeline = default_pipeline()
     if plane := pipeline.presets.get("conv2d"):
-        made.append(manifold(plane, out / "manifold.png"))
+        pictures["manifold"] = manifold(plane)
         if (codes := map_of(plane)) is not None:
-            made.append(scattered(codes, "conv2d", out / "latents-conv2d.png"))
-    if pipeline.bank is not None:
-        codes = plots.scatter_of(pipeline.bank.typed.z, pipeline.bank.typed.labels)
-        made.append(scattered(codes, "flagship", out / "latents-flagship.png"))
+            plotted["latents-conv2d"] = scattered(codes, "conv2d")
+    if (bank := pipeline.bank) is not None:
+        plotted["latents-flagship"] = scattered(plots.scatter_of(bank.typed.z, bank.typed.labels), "flagship")
     for metrics in sorted((out / "training").glob("*.csv")):
-        path = out / f"curves-{metrics.stem}.png"
-        plots.save_plot(plots.plot_curves(read_metrics(metrics), metrics.stem), path)
-        made.append(path)
-    return made
+        plotted[f"curves-{metrics.stem}"] = plots.plot_curves(read_metrics(metrics), metrics.stem)
+    for name, picture in pictures.items():
+        picture.save(out / f"{name}.png", optimize=True)
+    for name, plot in plotted.items():
+        plots.save_plot(plot, out / f"{name}.png")
+    return made + [out / f"{name}.png" for name in (*pictures, *plotted)]
 
 
-def story(path: Path) -> Path:
+def story() -> bytes:
     """The README's animation: numbers of one, two and three digits, each turning into the next."""
     request = MorphRequest(
         STORY[0], STORY[-1], STORY[1:-1], steps=36, fps=25, hold=0.4, size=160, seed=3, formats=("webp",)
     )
-    path.write_bytes(produce(request).files["webp"])
-    return path
+    return produce(request).files["webp"]
 
 
-def filmstrips(path: Path) -> Path:
+def filmstrips() -> Image.Image:
     """Twelve pairs, each as a crossfade of pixels and along every path, one below the other."""
     pipeline, rows = default_pipeline(), []
     for i, pair in enumerate(PAIRS):
@@ -69,8 +70,7 @@ def filmstrips(path: Path) -> Path:
         for name in PATHS:
             strips[name] = make_morph(pipeline, [source, target], [[int(a)], [int(b)]], path=name).frames
         rows.append({name: render.filmstrip(frames, 11, FRAME) for name, frames in strips.items()})
-    page(rows).save(path, optimize=True)
-    return path
+    return page(rows)
 
 
 def page(rows: list[dict[str, np.ndarray]], columns: int = 2) -> Image.Image:
@@ -92,7 +92,7 @@ def page(rows: list[dict[str, np.ndarray]], columns: int = 2) -> Image.Image:
     return sheet
 
 
-def thumbnail(path: Path) -> Path:
+def thumbnail() -> Image.Image:
     """What a shared link shows, 1200x630: the name above a morph's filmstrip."""
     frames = produce(MorphRequest("32", "41", steps=60, seed=3, formats=())).frames
     strip = Image.fromarray(render.filmstrip(frames, 5, 104))
@@ -102,25 +102,20 @@ def thumbnail(path: Path) -> Path:
     sheet.paste(strip, ((1200 - strip.width) // 2, 290))
     line = "draw two numbers and watch one turn into the other"
     pen.text((600, 490), line, fill=90, font=ImageFont.load_default(36), anchor="mm")
-    sheet.save(path, optimize=True)
-    return path
+    return sheet
 
 
-def generated(path: Path) -> Path:
+def generated() -> Image.Image:
     """A hundred digits that nobody wrote, from the flagship's prior."""
-    Image.fromarray(render.grid(prior_samples(default_pipeline().model, 100), 20)).save(path)
-    return path
+    return Image.fromarray(render.grid(prior_samples(default_pipeline().model, 100), 20))
 
 
-def scattered(codes: plots.Scatter, name: str, path: Path) -> Path:
-    """Where test digits lie in a model's latent space."""
-    plots.save_plot(plots.plot_scatter(codes, f"{name}: {len(codes.points):,} test digits"), path)
-    return path
+def scattered(codes: plots.Scatter, name: str) -> Any:
+    """Where test digits lie in a model's latent space, as a matplotlib Figure."""
+    return plots.plot_scatter(codes, f"{name}: {len(codes.points):,} test digits")
 
 
-def manifold(model: VAE, path: Path) -> Path:
+def manifold(model: VAE) -> Image.Image:
     """The whole latent space of a 2-D model as a grid of digits."""
-    with torch.inference_mode():
-        pictures = plots.manifold(model)
-    Image.fromarray(render.grid(pictures.reshape(-1, 1, *pictures.shape[-2:]), 20, size=32, gap=0)).save(path)
-    return path
+    pictures = plots.manifold(model)
+    return Image.fromarray(render.grid(pictures.flatten(0, 1)[:, None], 20, size=32, gap=0))

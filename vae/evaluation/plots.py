@@ -51,7 +51,7 @@ def scatter_of(codes: Tensor, labels: Tensor) -> Scatter:
 
 @torch.inference_mode()
 def reconstructions(model: VAE, pictures: Pictures) -> tuple[Tensor, Tensor]:
-    """Pictures as the model reads them, and what it makes of them (of the means): `(N, C, S, S)` each."""
+    """Pictures as the model reads them, and decoded from the posteriors' means: `(N, C, S, S)` each."""
     x = model.prepare(pictures.images.float() / 255)
     y = pictures.labels if model.config.classes else None
     return x, model.decode(model.encode(x, y)[0], y)
@@ -69,7 +69,7 @@ def sheet(x: Tensor, columns: int, below: Tensor | None = None) -> np.ndarray:
 
 
 def save_run_pictures(model: VAE, splits: Splits, rows: list[dict[str, float]], out: Path) -> None:
-    """Leave curves.png, reconstructions_training.png, reconstructions_validation.png and samples.png.
+    """Write curves.png, reconstructions_training.png, reconstructions_validation.png and samples.png.
 
     Reconstructions stand below their originals; `rows` are those of metrics.csv.
     """
@@ -123,7 +123,7 @@ def plot_curves(rows: list[dict[str, float]], name: str) -> Any:
 
 
 def plot_scatter(scatter: Scatter, title: str) -> Any:
-    """The latents' map, one colour a digit, each digit's name at its median, as a matplotlib Figure."""
+    """Latents on a plane, one colour a digit, each labelled at its median, as a matplotlib Figure."""
     figure = _figure(6.0, 6.0)
     axes = figure.add_subplot()
     for digit in scatter.labels.unique().tolist():
@@ -131,15 +131,8 @@ def plot_scatter(scatter: Scatter, title: str) -> Any:
         colour = COLOURS[digit % len(COLOURS)]
         axes.scatter(*own.T.tolist(), s=4, color=colour, alpha=0.55, linewidths=0)
         outlined = {"boxstyle": "circle,pad=0.25", "facecolor": "white", "edgecolor": colour, "linewidth": 1.5}
-        axes.text(
-            *own.median(0).values.tolist(),
-            str(digit),
-            ha="center",
-            va="center",
-            fontsize=11,
-            fontweight="bold",
-            bbox=outlined,
-        )
+        centred = {"ha": "center", "va": "center", "fontsize": 11, "fontweight": "bold"}
+        axes.text(*own.median(0).values.tolist(), str(digit), bbox=outlined, **centred)
     axes.set_aspect("equal")
     whole = scatter.share > 0.999
     axes.set_xlabel("first latent dimension" if whole else "first principal component")

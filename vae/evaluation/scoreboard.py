@@ -1,9 +1,9 @@
 """The morph scoreboard: are the frames between two digits digits themselves?
 
 A method is a function from two digits `(1, 1, 28, 28)` to frames `(T, 28, 28)`, all in [0, 1], ink = 1.
-Its frames in the middle half of the way are held against real digits in the features of the judge, a
-classifier that nothing was ever optimised against. The rows *real digits* and *pixel crossfade* are
-what to compare with: the best that can be had, and what needs no model.
+Its frames in the middle half of the way are compared with real digits in the feature space of the judge, a
+classifier that nothing was ever optimised against. Two rows are references: *real digits* are the best
+score to be had, and *pixel crossfade* needs no model.
 """
 
 from __future__ import annotations
@@ -97,8 +97,8 @@ def coverage(x: Tensor, points: Tensor, radii: Tensor) -> float:
 
 @contextlib.contextmanager
 def one_thread() -> Iterator[None]:
-    """A morph is many small products: a second thread gains it nothing, and on a busy machine the two
-    wait for each other, a hundred times longer than they work."""
+    """Compute on one thread: a second one does not speed up the many small products of a morph, and on a busy
+    machine the two wait for each other, up to a hundred times longer than they work."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -120,25 +120,21 @@ class Reals:
         return cls(features, knn_radii(features))
 
 
-def score_methods(
-    methods: Mapping[str, Method], pairs: Sequence[Pairs], judge: Classifier, reals: Reals, *, quiet: bool = False
-) -> list[Row]:
+def score_methods(methods: Mapping[str, Method], pairs: Sequence[Pairs], judge: Classifier, reals: Reals) -> list[Row]:
     """One row a method, the two references first; each figure is the mean over the sets of pairs, one a seed."""
     rows = [_mean("real digits", [_score_digits(some, judge, reals) for some in pairs])]
     for name, method in {"pixel crossfade": lambda a, b: crossfade(a, b, 60), **methods}.items():
-        each = [score(method, some, judge, reals, None if quiet else name) for some in pairs]
+        each = [score(method, some, judge, reals, name) for some in pairs]
         rows.append(_mean(name, each))
     return rows
 
 
 @torch.no_grad()
-def score(
-    method: Method, pairs: Pairs, judge: Classifier, reals: Reals, progress: str | None = None
-) -> dict[str, float]:
+def score(method: Method, pairs: Pairs, judge: Classifier, reals: Reals, name: str = "") -> dict[str, float]:
     """The figures of one method on one set of pairs: of the frames in the middle half (1/4 <= alpha <= 3/4)
     those of `_plausibility`, of all frames those of `_shape`."""
     shapes, middles = [], []
-    for i in tqdm(range(len(pairs)), progress, disable=progress is None, dynamic_ncols=True, leave=False):
+    for i in tqdm(range(len(pairs)), name, disable=None, dynamic_ncols=True, leave=False):
         source, target = pairs.source[i : i + 1], pairs.target[i : i + 1]
         with one_thread():
             frames = method(source, target).detach().float()
@@ -148,9 +144,9 @@ def score(
     features, probability = judge_features(judge, torch.cat(middles)[:, None])
     ends = torch.stack([pairs.source_labels, pairs.target_labels], 1).repeat_interleave(count, 0)
     picks = torch.randint(count, (len(pairs),), generator=torch.Generator().manual_seed(0))
-    apart = features[torch.arange(len(pairs)) * count + picks]
+    one_a_pair = features[torch.arange(len(pairs)) * count + picks]
     means = {name: sum(shape[name] for shape in shapes) / len(shapes) for name in shapes[0]}
-    return {**_plausibility(features, apart, probability, ends, reals), **means}
+    return {**_plausibility(features, one_a_pair, probability, ends, reals), **means}
 
 
 def _score_digits(pairs: Pairs, judge: Classifier, reals: Reals) -> dict[str, float]:
@@ -160,9 +156,11 @@ def _score_digits(pairs: Pairs, judge: Classifier, reals: Reals) -> dict[str, fl
     return _plausibility(features, features[: len(pairs)], probability, labels[:, None], reals)
 
 
-def _plausibility(features: Tensor, apart: Tensor, probability: Tensor, ends: Tensor, reals: Reals) -> dict[str, float]:
+def _plausibility(
+    features: Tensor, one_a_pair: Tensor, probability: Tensor, ends: Tensor, reals: Reals
+) -> dict[str, float]:
     """Figures of frames that the judge sees as `features` `(N, F)` and `probability` `(N, 10)`, on the way
-    between the digits `ends` `(N, 1 or 2)`; `apart` are the features of one frame a pair.
+    between the digits `ends` `(N, 1 or 2)`; `one_a_pair` are the features of one frame a pair.
 
     `precision`; `recall`, of real digits by all frames (the balls are as small as the steps, so it is
     comparable only at equal steps) and, as `recall_apart`, by one frame a pair, so that no two lie on one
@@ -172,7 +170,7 @@ def _plausibility(features: Tensor, apart: Tensor, probability: Tensor, ends: Te
     return {
         "precision": coverage(features, reals.features, reals.radii),
         "recall": coverage(reals.features, features, knn_radii(features)),
-        "recall_apart": coverage(reals.features, apart, knn_radii(apart)),
+        "recall_apart": coverage(reals.features, one_a_pair, knn_radii(one_a_pair)),
         "low_confidence_rate": float((confidence < LOW_CONFIDENCE).double().mean()),
         "third_class_rate": float((digit[:, None] != ends).all(1).double().mean()),
         "frechet": frechet_distance(features, reals.features),

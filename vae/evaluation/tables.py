@@ -55,34 +55,17 @@ PUBLISHED_COLUMNS = (
     Column("nets", "nets", ""),
     Column("source", "source", ""),
 )
+BURDA = "Burda et al. 2016, https://arxiv.org/abs/1509.00519"
 VAMP = "Tomczak & Welling 2018, https://arxiv.org/abs/1705.07120"
+LVAE = "model of Sønderby et al. 2016, https://arxiv.org/abs/1602.02282; as later quoted"
+NVAE = "Vahdat & Kautz 2020, https://arxiv.org/abs/2007.03898"
 PUBLISHED = [
-    {
-        "model": "VAE, 1 layer, d = 50",
-        "iw": 86.76,
-        "nets": "dense",
-        "source": "Burda et al. 2016, https://arxiv.org/abs/1509.00519",
-    },
-    {
-        "model": "IWAE-50, 1 layer, d = 50",
-        "iw": 84.78,
-        "nets": "dense",
-        "source": "Burda et al. 2016, https://arxiv.org/abs/1509.00519",
-    },
+    {"model": "VAE, 1 layer, d = 50", "iw": 86.76, "nets": "dense", "source": BURDA},
+    {"model": "IWAE-50, 1 layer, d = 50", "iw": 84.78, "nets": "dense", "source": BURDA},
     {"model": "VampPrior, d = 40", "iw": 82.43, "nets": "dense", "source": VAMP},
     {"model": "HVAE + VampPrior", "iw": 81.24, "nets": "hierarchical, dense", "source": VAMP},
-    {
-        "model": "LVAE",
-        "iw": 78.30,
-        "nets": "hierarchical",
-        "source": "model of Sønderby et al. 2016, https://arxiv.org/abs/1602.02282; as later quoted",
-    },
-    {
-        "model": "NVAE",
-        "iw": 78.01,
-        "nets": "hierarchical, convolutional",
-        "source": "Vahdat & Kautz 2020, https://arxiv.org/abs/2007.03898",
-    },
+    {"model": "LVAE", "iw": 78.30, "nets": "hierarchical", "source": LVAE},
+    {"model": "NVAE", "iw": 78.01, "nets": "hierarchical, convolutional", "source": NVAE},
 ]
 
 NOTES = {
@@ -140,12 +123,11 @@ def markdown(tables: dict[str, Any]) -> str:
 
 
 def refined_note(row: dict[str, Any]) -> str:
-    nelbo, reconstruction, kl, mse = (row[f"unrefined_{figure}"] for figure in ("nelbo", "reconstruction", "kl", "mse"))
     return (
-        f"`{row['model']}` has a semi-amortised posterior: its encoder's mean is refined by a few gradient "
-        f"steps, in all its figures here. The encoder alone: {nelbo:.2f} = "
-        f"{reconstruction:.2f} + {kl:.2f}, MSE {mse:.4f}."
-    )
+        "`{model}` has a semi-amortised posterior: its encoder's mean is refined by a few gradient steps, in all its "
+        "figures here. The encoder alone: {unrefined_nelbo:.2f} = {unrefined_reconstruction:.2f} + "
+        "{unrefined_kl:.2f}, MSE {unrefined_mse:.4f}."
+    ).format(**row)
 
 
 def drawn_part(tables: dict[str, Any]) -> list[str]:
@@ -161,7 +143,7 @@ def drawn_part(tables: dict[str, Any]) -> list[str]:
 
 
 def write(tables: dict[str, Any], out: Path) -> None:
-    """Leave evaluation.json and evaluation.md in the folder `out`."""
+    """Write evaluation.json and evaluation.md into the folder `out`."""
     out.mkdir(parents=True, exist_ok=True)
     for name, text in (("json", json.dumps(tables, indent=2) + "\n"), ("md", markdown(tables) + "\n")):
         with replacing(out / f"evaluation.{name}") as path:

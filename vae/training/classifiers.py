@@ -8,7 +8,7 @@ which it learns to be unsure: outlier exposure, Hendrycks et al. 2019, https://a
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -53,38 +53,28 @@ def scribbles(x: Tensor, count: int, generator: Generator) -> Tensor:
     return turned
 
 
-def fit_classifier(
-    model: Classifier,
-    splits: data.Splits,
-    config: ClassifierTrainConfig,
-    out: Path,
-    *,
-    device: str = "auto",
-    resume: bool = False,
-    quiet: bool = False,
-) -> list[Row]:
-    """Train `model` and leave its run in the folder `out`; returns the rows of metrics.csv.
+def fit_classifier(run: Run[Classifier, ClassifierTrainConfig]) -> list[Row]:
+    """Train a classifier and leave its run in its folder; returns the rows of metrics.csv.
 
     Of the averaged weights those with the fewest validation errors are kept, the last layer scaled so
-    that their probabilities are calibrated there. `resume` goes on after the last finished epoch, as
-    dropout and augmentation draw from generators that run through an epoch. Raises as `Run` does.
+    that their probabilities are calibrated there. A run is resumed after the last epoch that was finished,
+    as dropout and augmentation draw from generators that run through an epoch.
     """
-    run = Run(model, config, out, len(splits.train), save_classifier, device=device, resume=resume, quiet=quiet)
+    labels = run.splits.validation.labels
     for epoch, _ in run.epochs():
         generator = run.generator(epoch)
         torch.manual_seed(generator.initial_seed())  # of the dropout
-        for pictures in run.shuffled(splits.train, generator):
-            x, target = _batch(pictures, config, generator)
-            loss = F.cross_entropy(model(x.to(run.device)), target.to(run.device))
-            run.descend(loss, loss)
-        averaged, labels = run.ema.module, splits.validation.labels
-        assert isinstance(averaged, Classifier)
-        logits = logits_of(averaged, splits.validation)
+        for pictures in run.shuffled(generator):
+            x, target = _batch(pictures, run.config, generator)
+            loss = F.cross_entropy(run.model(x.to(run.device)), target.to(run.device))
+            run.gradient_step(loss, loss)
+        logits = logits_of(run.averaged, run.splits.validation)
         temperature, nats = calibration(logits, labels)
         error = float((logits.argmax(1) != labels).float().mean())
         row = {"train_nats": run.means()[0], "validation_nats": nats, "validation_error": error}
         text = f"validation {100 - 100 * error:.2f}% right, {nats:.4f} nats"
-        run.finish_epoch(row, (error, nats), _calibrated(averaged, temperature), text)
+        kept = _calibrated(run.averaged, temperature)
+        run.finish_epoch(row, (error, nats), partial(save_classifier, kept), text)
     return run.rows
 
 

@@ -1,6 +1,6 @@
-"""Where one digit may turn into another: edges between the classes of a bank that show no third digit.
+"""Edges from class to class of a bank, along which no third digit shows: where handwritten paths may cross.
 
-Worked out once, when the bank is built, with all the time that a visitor has not.
+Computed once, when the bank is built, as it takes longer than a visitor would wait.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from vae.classifier import Classifier, probabilities
 from vae.model import VAE, in_batches
 from vae.style import symmetric_root
 
-CANDIDATES = 500  # shortest edges of a pair of classes that are looked at
-KEPT = 150  # of them
-EACH = 3  # candidates at one digit, so that they do not all lie in one place
-BETWEEN = 9  # points looked at on an edge
-DIFFERENCE = 0.02  # in latents, on either side, for a derivative
-FLATTEST = 1e-3  # share of the steepest direction's stretch that any direction has at least
+CANDIDATES = 500  # shortest edges between two classes that are examined
+KEPT = 150  # of these
+PER_DIGIT = 3  # candidates that may share a digit, so that they do not all lie in one place
+EDGE_POINTS = 9  # examined between the ends of an edge
+JACOBIAN_STEP = 0.02  # in latents, to either side: central differences
+EIGENVALUE_FLOOR = 1e-3  # of the metric, relative to its largest
 
 
 @torch.inference_mode()
@@ -28,15 +28,16 @@ def decoder_metric(model: VAE, z: Tensor) -> Tensor:
 
     The root of E[J^T J] over latents `z` `(N, D)`, J the decoder's Jacobian: the pullback metric of
     Arvanitidis et al., Latent space oddity, 2018, https://arxiv.org/abs/1710.11379, taken as constant, so
-    that distances in `z @ metric` cost no more than others. Directions that draw nothing keep a little.
+    that distances in `z @ metric` cost no more than others. Directions that draw nothing keep a little length,
+    as the metric is inverted later.
     """
     rows = []
-    for step in DIFFERENCE * torch.eye(z.shape[1]):
+    for step in JACOBIAN_STEP * torch.eye(z.shape[1]):
         change = model.decode(z + step) - model.decode(z - step)
-        rows.append(change.flatten(1) / (2 * DIFFERENCE))
+        rows.append(change.flatten(1) / (2 * JACOBIAN_STEP))
     jacobian = torch.stack(rows, 2)  # (N, pixels, D)
     pullback = torch.einsum("npd,npe->de", jacobian, jacobian) / len(z)
-    return symmetric_root(pullback.double(), FLATTEST).float()
+    return symmetric_root(pullback.double(), EIGENVALUE_FLOOR).float()
 
 
 def choose_crossings(
@@ -54,7 +55,7 @@ def choose_crossings(
     return torch.cat(chosen)
 
 
-def short_edges(distance: Tensor, count: int = CANDIDATES, each: int = EACH) -> tuple[Tensor, Tensor]:
+def short_edges(distance: Tensor, count: int = CANDIDATES, each: int = PER_DIGIT) -> tuple[Tensor, Tensor]:
     """Rows and columns of the `count` smallest of `distance` `(N, M)`, at most `each` of a row or column."""
     shortest = distance.flatten().topk(min(40 * count, distance.numel()), largest=False).indices
     rows, columns = (shortest // distance.shape[1]).tolist(), (shortest % distance.shape[1]).tolist()
@@ -74,8 +75,8 @@ def edge_doubt(model: VAE, reader: Classifier, ends: Tensor, classes: tuple[int,
 
     The largest probability of any other digit, plus the mean lack of certainty.
     """
-    alpha = torch.linspace(0, 1, BETWEEN + 2)[1:-1, None]
-    z = torch.lerp(ends[:, :1], ends[:, 1:], alpha)  # (E, BETWEEN, D)
+    alpha = torch.linspace(0, 1, EDGE_POINTS + 2)[1:-1, None]
+    z = torch.lerp(ends[:, :1], ends[:, 1:], alpha)  # (E, EDGE_POINTS, D)
     seen = in_batches(lambda z: probabilities(reader, model.decode(z)), z.flatten(0, 1))
-    one_of_two = seen.view(len(ends), BETWEEN, -1)[..., list(classes)]
+    one_of_two = seen.view(len(ends), EDGE_POINTS, -1)[..., list(classes)]
     return (1 - one_of_two.sum(2)).amax(1) + (1 - one_of_two.amax(2)).mean(1)

@@ -22,12 +22,12 @@ from torchvision import datasets
 VALIDATION = 5_000  # the last images of the training set
 
 TORCHVISION: dict[str, Callable[[str, bool, bool], datasets.VisionDataset]] = {
-    "mnist": lambda root, train, get: datasets.MNIST(root, train, download=get),
-    "fashion": lambda root, train, get: datasets.FashionMNIST(root, train, download=get),
-    "kmnist": lambda root, train, get: datasets.KMNIST(root, train, download=get),
-    "emnist-digits": lambda root, train, get: datasets.EMNIST(root, "digits", train=train, download=get),
-    "qmnist": lambda root, train, get: datasets.QMNIST(root, train=train, download=get),
-    "cifar10": lambda root, train, get: datasets.CIFAR10(root, train, download=get),
+    "mnist": lambda root, train, download: datasets.MNIST(root, train, download=download),
+    "fashion": lambda root, train, download: datasets.FashionMNIST(root, train, download=download),
+    "kmnist": lambda root, train, download: datasets.KMNIST(root, train, download=download),
+    "emnist-digits": lambda root, train, download: datasets.EMNIST(root, "digits", train=train, download=download),
+    "qmnist": lambda root, train, download: datasets.QMNIST(root, train=train, download=download),
+    "cifar10": lambda root, train, download: datasets.CIFAR10(root, train, download=download),
 }
 NAMES = (*TORCHVISION, "folder")
 
@@ -142,9 +142,7 @@ def jitter(x: Tensor, share: float, generator: Generator, strength: float = 1.0,
         return x
     limits = torch.tensor([[math.radians(10)], [0.15], [0.08], [0.08], [1.0]])
     turn, slant, wide, high, pen = (torch.rand(5, n, generator=generator) * 2 - 1) * limits * strength
-    aside = down = torch.zeros(n)
-    if shift:
-        aside, down = (torch.rand(2, n, generator=generator) * 2 - 1) * (2 * shift / x.shape[-1])
+    aside, down = (torch.rand(2, n, generator=generator) * 2 - 1) * (2 * shift / x.shape[-1])
     cos, sin = turn.cos(), turn.sin()
     a = torch.stack([cos * (1 + wide), (slant - sin) * (1 + wide), aside], 1)
     b = torch.stack([sin * (1 + high), cos * (1 + high), down], 1)

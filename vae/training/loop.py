@@ -20,7 +20,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar, cast
 
 import torch
 from torch import Generator, Tensor, nn
@@ -28,11 +28,14 @@ from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
 from vae import weights
-from vae.training.data import Pictures
+from vae.classifier import Classifier
+from vae.model import VAE
+from vae.training.data import Pictures, Splits
 
 CHECKPOINT_SECONDS = 10
 
 Row = dict[str, float]  # of metrics.csv
+Save = Callable[[Path, dict[str, Any]], None]  # of weights, with notes on their training
 
 
 @dataclass(frozen=True)
@@ -58,33 +61,34 @@ class TrainConfig:
         return self.lr * up * down
 
 
-class Run:
+Model = TypeVar("Model", VAE, Classifier)
+Config = TypeVar("Config", bound=TrainConfig)
+
+
+class Run(Generic[Model, Config]):
     """A training in the folder `out`: its state, which outlives the process in checkpoint.pt.
 
-    `pictures`: how many there are to train on. `save` writes weights with the notes on their training.
     Raises FileNotFoundError with `resume` and no checkpoint, and ValueError when it is of another model.
     """
 
     def __init__(
         self,
-        model: Any,
-        config: TrainConfig,
+        model: Model,
+        config: Config,
+        splits: Splits,
         out: Path,
-        pictures: int,
-        save: Callable[[Any, Path, dict[str, Any]], None],
         *,
         device: str = "auto",
         resume: bool = False,
-        quiet: bool = False,
-        notes: dict[str, Any] | None = None,
+        **notes: Any,  # kept in the metadata of the weights
     ) -> None:
-        self.config, self.out, self.save_weights = config, out, save
-        self.notes = {"train": asdict(config), **(notes or {})}
-        self.batch_size = min(config.batch_size, pictures)
-        self.batches = pictures // self.batch_size  # an epoch
+        self.config, self.splits, self.out = config, splits, out
+        self.notes = {"train": asdict(config), **notes}
+        self.batch_size = min(config.batch_size, len(splits.train))
+        self.batches = len(splits.train) // self.batch_size  # an epoch
         self.device = device_named(device)
         out.mkdir(parents=True, exist_ok=True)
-        self.model = model.to(self.device).to(memory_format=torch.channels_last).train()
+        self.model: Model = model.to(self.device).to(memory_format=torch.channels_last).train()
         self.ema = AveragedModel(model, multi_avg_fn=moving_average(config.ema), use_buffers=True).eval()
         groups = parameter_groups(model, config.weight_decay)
         self.optimiser = torch.optim.AdamW(groups, lr=config.lr, betas=(0.9, config.beta2))
@@ -93,14 +97,24 @@ class Run:
         self.rows: list[Row] = []
         self.sums: list[float] = []  # of each term of the loss, over the steps of this epoch
         self.started = time.monotonic()
-        self.saved = -math.inf  # the first step is kept at once, so that any run can be resumed
+        self.saved = -math.inf  # so that the first step is saved at once: any run can be resumed
         if resume:
             self.restore()
-        total = config.epochs * self.batches
-        self.bar = tqdm(total=total, initial=self.step, disable=quiet, unit="step", smoothing=0.02, dynamic_ncols=True)
+        steps = config.epochs * self.batches
+        self.bar = tqdm(total=steps, initial=self.step, unit="step", smoothing=0.02, dynamic_ncols=True)
+
+    @property
+    def averaged(self) -> Model:
+        """The model with the averaged weights, in eval mode."""
+        return cast(Model, self.ema.module)
+
+    @property
+    def rate(self) -> float:
+        """The learning rate of the next step."""
+        return self.config.rate(self.step, self.batches)
 
     def epochs(self) -> Iterator[tuple[int, int]]:
-        """The epochs that are left, each with its first step that is left; `descend` goes on, step by step."""
+        """The epochs that are left, each with its first step that is left; `gradient_step` advances."""
         while self.step < self.config.epochs * self.batches:
             yield divmod(self.step, self.batches)
         self.bar.close()
@@ -108,20 +122,15 @@ class Run:
     def generator(self, epoch: int) -> Generator:
         return Generator().manual_seed(self.config.seed * 100_003 + epoch)
 
-    def shuffled(self, pictures: Pictures, generator: Generator, first: int = 0) -> Iterator[Pictures]:
+    def shuffled(self, generator: Generator, first: int = 0) -> Iterator[Pictures]:
         """The batches of an epoch from number `first` on, in the order that the generator gives."""
-        order = torch.randperm(len(pictures), generator=generator)
+        order = torch.randperm(len(self.splits.train), generator=generator)
         for i in range(first, self.batches):
-            yield pictures[order[i * self.batch_size : (i + 1) * self.batch_size]]
+            yield self.splits.train[order[i * self.batch_size : (i + 1) * self.batch_size]]
 
-    @property
-    def rate(self) -> float:
-        """The learning rate of the next step."""
-        return self.config.rate(self.step, self.batches)
-
-    def descend(self, loss: Tensor, *terms: Tensor) -> None:
-        """One step down the loss; `terms` of it are what `means` tells. Raises FloatingPointError when it is
-        no number any more."""
+    def gradient_step(self, loss: Tensor, *terms: Tensor) -> None:
+        """Take a step down the gradient of the loss and record its `terms`, whose means over the epoch are in
+        `means`. Raises FloatingPointError when the loss is not finite."""
         for group in self.optimiser.param_groups:
             group["lr"] = self.rate
         self.optimiser.zero_grad()
@@ -129,9 +138,9 @@ class Run:
         nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
         self.optimiser.step()
         self.ema.update_parameters(self.model)
-        self.count([float(term.detach()) for term in terms])
+        self.record([float(term.detach()) for term in terms])
 
-    def count(self, terms: list[float]) -> None:
+    def record(self, terms: list[float]) -> None:
         if not math.isfinite(sum(terms)):
             raise FloatingPointError(f"the loss is {sum(terms)} at step {self.step}: lower --lr")
         self.sums = [a + b for a, b in zip(self.sums or [0.0] * len(terms), terms, strict=True)]
@@ -145,13 +154,13 @@ class Run:
         """The terms of the loss, over the steps of the epoch so far."""
         return [total / (self.step % self.batches or self.batches) for total in self.sums]
 
-    def save_now_and_then(self) -> None:
+    def save_if_due(self) -> None:
         """Save within an epoch; its last step is saved with its figures, by `finish_epoch`."""
         if self.step % self.batches and time.monotonic() - self.saved > CHECKPOINT_SECONDS:
             self.save()
 
-    def finish_epoch(self, figures: Row, score: tuple[float, ...], kept: nn.Module, text: str) -> None:
-        """Note an epoch's figures, and keep the weights of `kept` if no epoch's `score` was as low."""
+    def finish_epoch(self, figures: Row, score: tuple[float, ...], save: Save, text: str) -> None:
+        """Note an epoch's figures, say them as `text`, and `save` its weights if no epoch's `score` was as low."""
         epoch, lr = self.step // self.batches, self.config.rate(self.step - 1, self.batches)
         seconds = round(time.monotonic() - self.started, 1)
         self.rows.append({"epoch": epoch, "seconds": seconds, "lr": lr, **figures})
@@ -159,14 +168,13 @@ class Run:
         if score < self.best:
             self.best = score
             validation = {name: value for name, value in figures.items() if name.startswith("validation")}
-            self.save_weights(kept, self.out / "model.safetensors", {**self.notes, "epoch": epoch, **validation})
+            save(self.out / "model.safetensors", {**self.notes, "epoch": epoch, **validation})
         self.save()
         with weights.replacing(self.out / "metrics.csv") as path, path.open("w", newline="") as file:
             writer = csv.DictWriter(file, list(self.rows[0]))
             writer.writeheader()
             writer.writerows({name: round(value, 6) for name, value in row.items()} for row in self.rows)
-        if not self.bar.disable:
-            self.bar.write(f"epoch {epoch:3d}  {text}")
+        self.bar.write(f"epoch {epoch:3d}  {text}")
 
     def save(self) -> None:
         state = {

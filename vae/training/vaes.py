@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from functools import partial
 
 from torch import Generator
 
@@ -41,27 +40,15 @@ RECIPES = {
 }
 
 
-def fit_vae(
-    model: VAE,
-    splits: data.Splits,
-    config: VAETrainConfig,
-    out: Path,
-    *,
-    device: str = "auto",
-    resume: bool = False,
-    quiet: bool = False,
-    notes: dict[str, Any] | None = None,
-) -> list[Row]:
-    """Train `model` and leave its run in the folder `out`; returns the rows of metrics.csv.
+def fit_vae(run: Run[VAE, VAETrainConfig]) -> list[Row]:
+    """Train a model and leave its run in its folder; returns the rows of metrics.csv.
 
-    The same seed on the same machine gives the same weights, resumed or not. Raises as `Run` does.
+    The same seed on the same machine gives the same weights, resumed or not.
     """
-    run = Run(
-        model, config, out, len(splits.train), weights.save, device=device, resume=resume, quiet=quiet, notes=notes
-    )
+    model, config = run.model, run.config
     noise = Generator(run.device)
     for epoch, first in run.epochs():
-        for i, batch in enumerate(run.shuffled(splits.train, run.generator(epoch), first), start=first):
+        for i, batch in enumerate(run.shuffled(run.generator(epoch), first), start=first):
             # A seed a step, so that a run resumed within an epoch goes on with the noise it would have had.
             seed = ((config.seed * 1_009 + epoch) << 24) + i
             generator, beta = Generator().manual_seed(seed), config.beta(run.step, run.batches)
@@ -70,17 +57,14 @@ def fit_vae(
             logits, mu, logvar = model(x, batch.labels.to(run.device), noise.manual_seed(seed))
             reconstruction = reconstruction_nats(logits, x).mean()
             kl = kl_nats(mu, logvar).sum(1).mean() if model.config.variational else reconstruction.new_zeros(())
-            run.descend(reconstruction + beta * kl, reconstruction, kl)
-            run.save_now_and_then()
-        kept = run.ema.module
-        assert isinstance(kept, VAE)
-        halves = {"train": run.means(), "validation": elbo_terms(kept, splits.validation, seed=config.seed)}
+            run.gradient_step(reconstruction + beta * kl, reconstruction, kl)
+            run.save_if_due()
+        validation = elbo_terms(run.averaged, run.splits.validation, seed=config.seed)
+        halves = {"train": run.means(), "validation": validation}
         row = {f"{half}_{name}": value for half, pair in halves.items() for name, value in terms(*pair).items()}
-        text = (
-            "train {train_total:.2f}  validation {validation_total:.2f} = {validation_reconstruction:.2f} + "
-            "{validation_kl:.2f}"
-        )
-        run.finish_epoch({"beta": beta, **row}, (row["validation_total"],), kept, text.format(**row))
+        total = row["validation_total"]
+        text = f"train {row['train_total']:.2f}  validation {total:.2f} = {validation[0]:.2f} + {validation[1]:.2f}"
+        run.finish_epoch({"beta": beta, **row}, (total,), partial(weights.save, run.averaged), text)
     return run.rows
 
 
