@@ -17,6 +17,7 @@ from vae.evaluation import plots
 from vae.evaluation.results import read_metrics
 from vae.inspection.latent_map import map_of
 from vae.inspection.samples import prior_samples
+from vae.model import VAE
 from vae.morphing import PathName, crossfade, make_morph
 from vae.pipeline import default_pipeline
 from vae.reading import type_digits
