@@ -126,7 +126,7 @@
     const fitted = digitMorph.fitCanvas(canvas);
     if (!fitted) return;
     const side = fitted.w / columns;
-    const top = Math.max(0, (fitted.h - side * Math.ceil(pictures.length / columns)) / 2);
+    const top = pictures.length > columns ? 0 : (fitted.h - side) / 2; // a single row in the middle
     const colour = digitMorph.colour(canvas);
     for (const [i, levels] of pictures.entries())
       digitMorph.drawDigit(fitted.pen, levels, (i % columns) * side, top + Math.floor(i / columns) * side, side, colour, look);
