@@ -57,12 +57,12 @@ def until_it_changes(page: Any, canvas: str, was: str) -> None:
 def test_the_map_plays_by_itself_until_one_moves_over_it(explored: Callable[..., Any]) -> None:
     page = explored()
     until_it_changes(page, ".lens", seen(page, ".lens"))
-    page.click(".again")
-    assert page.inner_text(".again") == "Play"
+    page.click(".path-toggle")
+    assert page.inner_text(".path-toggle") == "Play"
     stopped = seen(page, ".lens")
     a_while(page)
     assert seen(page, ".lens") == stopped
-    page.click(".again")
+    page.click(".path-toggle")
     until_it_changes(page, ".lens", stopped)
     page.mouse.move(*place(page, 0.5, 0.5))
     still = seen(page, ".lens")
@@ -113,7 +113,7 @@ def test_clicking_two_places_plays_a_morph_between_them(explored: Callable[..., 
     way = page.locator("#explore .path")
     way.focus()
     page.keyboard.press("Home")
-    assert page.inner_text(".again") == "Play"
+    assert page.inner_text(".path-toggle") == "Play"
     start = seen(page, ".lens")
     page.keyboard.press("End")
     assert seen(page, ".lens") != start
@@ -126,9 +126,9 @@ def test_two_places_become_the_morph_on_the_stage(explored: Callable[..., Any], 
     before = page.evaluate("digitMorph.morph.recipe")
     tap = page.touchscreen.tap if phone else page.mouse.click
     tap(*place(page, 0.97, 0.3))
-    assert page.is_disabled(".onward")  # one place is no way
+    assert page.is_disabled(".morph-these")  # one place is no way
     tap(*place(page, 0.05, 0.95))
-    page.click(".onward")
+    page.click(".morph-these")
     page.wait_for_function("(before) => digitMorph.morph.recipe !== before", arg=before)
     assert page.inner_text("#player .name") == "0 becomes 1"
     assert page.get_attribute("nav.tabs a[aria-current]", "href") == "#upload"
@@ -181,12 +181,12 @@ def test_on_a_phone_the_map_has_fewer_digits_and_points_that_do_not_hide_them(ex
     page = explored(phone=True)
     digits, points, last = page.evaluate(
         """() => {
-            const { chart } = digitMorph.explore;
-            const pen = chart.sheet.getContext("2d");
+            const { map } = digitMorph.explore;
+            const pen = map.base.getContext("2d");
             const drawn = [];
             pen.drawImage = (picture, x, y, side) => drawn.push(side / devicePixelRatio);
             pen.arc = () => drawn.push("point");
-            chart.paint();
+            map.paint();
             delete pen.drawImage;
             delete pen.arc;
             drawn.shift(); // the wash
@@ -288,11 +288,11 @@ def test_ten_digits_in_the_hand_of_the_drawing(explored: Callable[..., Any], ope
     page.click("#pad-source [data-tool=example]")
     page.click("nav.tabs a[href='#explore']")
     page.wait_for_function(READY)
-    assert "in the hand of your" in page.inner_text(".of")
+    assert "in the hand of your" in page.inner_text(".whose-hand")
     before = page.evaluate_handle("digitMorph.explore.grids.hand.cells")
     page.click("[data-more=other]")
     page.wait_for_function("(before) => digitMorph.explore.grids.hand.cells !== before", arg=before)
-    assert "in the hand of this" in page.inner_text(".of")
+    assert "in the hand of this" in page.inner_text(".whose-hand")
 
 
 def test_a_failure_is_said_and_what_follows_works(explored: Callable[..., Any]) -> None:
@@ -342,4 +342,4 @@ def test_who_wants_less_motion_gets_a_still_picture(explored: Callable[..., Any]
     first = seen(page, ".lens")
     a_while(page)
     assert seen(page, ".lens") == first
-    assert page.inner_text(".again") == "Play"
+    assert page.inner_text(".path-toggle") == "Play"

@@ -8,10 +8,7 @@
     constructor(tab, { slider, button, seconds = 2.2, rest = 0.6, show }) {
       Object.assign(this, { tab, slider, button, seconds, rest, show, frames: 2, running: false, phase: 0 });
       button.addEventListener("click", () => this.run(!this.running));
-      slider.addEventListener("input", () => {
-        this.run(false);
-        this.at(Number(slider.value));
-      });
+      slider.addEventListener("input", () => { this.run(false); this.at(Number(slider.value)); });
       root.addEventListener("tab", () => this.redraw());
       digitMorph.onRepaint(slider, () => this.redraw());
     }

@@ -16,7 +16,7 @@
 
   digitMorph.bytes = (base64) => Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
 
-  /* JSON of vae.ui.codec.pack -> {rows, columns, at(row, column)}, each picture a Uint8Array of levels. */
+  /* JSON of vae.ui.codec.pack -> {rows, columns, at(row, column), row(index)}, each picture a Uint8Array of levels. */
   digitMorph.unpack = async ({ rows, columns, height, width, grid, data }) => {
     const stream = new Blob([digitMorph.bytes(data)]).stream().pipeThrough(new DecompressionStream("deflate"));
     const steps = new Uint8Array(await new Response(stream).arrayBuffer());
@@ -30,7 +30,8 @@
           levels[here] = left + (grid && row ? levels[here - columns * pixels] : 0);
         }
     const at = (row, column) => levels.subarray((row * columns + column) * pixels, (row * columns + column + 1) * pixels);
-    return { rows, columns, at };
+    const row = (index) => Array.from({ length: columns }, (_, column) => at(index, column));
+    return { rows, columns, at, row };
   };
 
   /* The levels between pictures: `row` and `column` may be fractions. */
@@ -118,6 +119,17 @@
     if (scratch.width !== m) scratch.width = scratch.height = m;
     scratch.getContext("2d").putImageData(enlarge(levels, n, m, m, opaque, colour), 0, 0);
     pen.drawImage(scratch, x, y, side, side);
+  };
+
+  /* Draw square pictures on a canvas as large as it is shown, in the colour that it has, `columns` to a row. */
+  digitMorph.drawDigits = (canvas, columns, pictures, look) => {
+    const fitted = digitMorph.fitCanvas(canvas);
+    if (!fitted) return;
+    const side = fitted.w / columns;
+    const top = pictures.length > columns ? 0 : (fitted.h - side) / 2; // a single row in the middle
+    const colour = digitMorph.colour(canvas);
+    for (const [i, levels] of pictures.entries())
+      digitMorph.drawDigit(fitted.pen, levels, (i % columns) * side, top + Math.floor(i / columns) * side, side, colour, look);
   };
 
   /* Draw a frame of a film on a canvas of its own, as large as it is shown, in the colour that it has. */

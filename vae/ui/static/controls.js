@@ -62,6 +62,14 @@
     return { canvas, pen };
   };
 
+  digitMorph.circle = (pen, [x, y], radius, style) => {
+    pen.beginPath();
+    pen.arc(x, y, radius, 0, 2 * Math.PI);
+    Object.assign(pen, style);
+    pen.fill();
+    if (style.strokeStyle) pen.stroke();
+  };
+
   /* A smooth line on a context's path: quadratic curves through the middles between points. */
   digitMorph.smoothLine = (pen, points) => {
     pen.beginPath();

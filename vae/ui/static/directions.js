@@ -45,17 +45,12 @@
         track.setAttribute("aria-valuemin", this.range[0]);
         track.setAttribute("aria-valuemax", this.range[1]);
         digitMorph.onDrag(track, {
-          grab: () => {
-            this.held = k;
-          },
+          grab: () => { this.held = k; },
           drag: (share) => {
             const { columns } = this.sheet;
             this.set(k, this.range[0] + ((share * columns - 0.5) / (columns - 1)) * (this.range[1] - this.range[0]));
           },
-          release: () => {
-            this.refresh();
-            this.held = null;
-          },
+          release: () => { this.refresh(); this.held = null; },
         });
         const move = (value) => {
           this.set(k, value);
@@ -91,10 +86,8 @@
     }
 
     show(k) {
-      const fitted = digitMorph.fitCanvas(this.shape);
-      if (!fitted) return;
       this.shown = digitMorph.interpolate(this.sheet, k, this.index(k));
-      digitMorph.drawDigit(fitted.pen, this.shown, 0, 0, fitted.h, digitMorph.colour(this.shape));
+      digitMorph.drawDigits(this.shape, 1, [this.shown]);
     }
 
     /* The strip in whose range the present place lies best: all of them pass through it. */
@@ -117,13 +110,7 @@
     paint() {
       if (!this.sheet) return;
       this.rows.forEach((row, k) => {
-        const canvas = row.querySelector("canvas");
-        const fitted = digitMorph.fitCanvas(canvas);
-        if (!fitted) return;
-        const colour = digitMorph.colour(canvas);
-        const side = fitted.w / this.sheet.columns;
-        for (let i = 0; i < this.sheet.columns; i++)
-          digitMorph.drawDigit(fitted.pen, this.sheet.at(k, i), i * side, (fitted.h - side) / 2, side, colour);
+        digitMorph.drawDigits(row.querySelector("canvas"), this.sheet.columns, this.sheet.row(k));
       });
       this.show(this.held ?? this.best());
       this.marks();

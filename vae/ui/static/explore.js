@@ -34,7 +34,7 @@
     const view = new digitMorph.MapView(element);
     const strips = new digitMorph.Directions(element, ask);
     const grids = { new: new DigitGrid(find("[data-grid=new]")), hand: new DigitGrid(find("[data-grid=hand]")) };
-    find(".onward").addEventListener("click", () => digitMorph.bring(view.pictures()));
+    find(".morph-these").addEventListener("click", () => digitMorph.bring(view.pictures()));
     const seed = () => Math.floor(Math.random() * 2 ** 31);
     const any = () => Math.floor(10 * Math.random());
 
@@ -49,17 +49,14 @@
       const made = await ask({ ask: "new", digit: wanted, seed: seed() });
       if (made) grids.new.show(made, `Ten new pictures of ${made.digit}, which nobody wrote`);
     };
-    const renew = numerals(find("[data-new]"), (digit) => {
-      wanted = digit;
-      anew();
-    });
+    const renew = numerals(find("[data-new]"), (digit) => { wanted = digit; anew(); });
     find("[data-more=new]").addEventListener("click", anew);
 
     const tenInOneHand = async (drawn) => {
       const drawing = drawn ? (digitMorph.pads.source?.drawn() ?? null) : null;
       const made = await ask({ ask: "hand", drawing, digit: any(), seed: seed() });
       if (!made) return;
-      const [mini, words] = find(".of").children;
+      const [mini, words] = find(".whose-hand").children;
       digitMorph.drawPixels(mini, digitMorph.bytes(made.ink));
       words.textContent = made.drawn ? `in the hand of your ${made.digit}` : `in the hand of this ${made.digit}; draw your own under Draw, then come back`;
       grids.hand.show(made, `The digits 0 to 9 in the hand of a ${made.digit}`);
@@ -105,10 +102,7 @@
 
   /* Ten buttons; returns what presses one. */
   function numerals(box, choose) {
-    const press = (digit) => {
-      mark(digit);
-      choose(digit);
-    };
+    const press = (digit) => { mark(digit); choose(digit); };
     const mark = digitMorph.choices(box, [...Array(10).keys()], press);
     return press;
   }
@@ -127,12 +121,7 @@
     }
 
     paint() {
-      const fitted = this.cells && digitMorph.fitCanvas(this.canvas);
-      if (!fitted) return;
-      const colour = digitMorph.colour(this.canvas);
-      const side = fitted.w / 5;
-      for (let i = 0; i < 10; i++)
-        digitMorph.drawDigit(fitted.pen, this.cells.at(0, i), (i % 5) * side, Math.floor(i / 5) * side, side, colour);
+      if (this.cells) digitMorph.drawDigits(this.canvas, 5, this.cells.row(0));
     }
   }
 })();

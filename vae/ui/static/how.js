@@ -82,10 +82,7 @@
       const pairs = Array.from({ length: made.places }, (_, i) =>
         made.numbers.map((number, side) => number[made.at[side] - made.place + i]).join(" → "),
       );
-      const press = digitMorph.choices(box, pairs, (chosen) => {
-        place = chosen;
-        tab.refresh(chosen);
-      });
+      const press = digitMorph.choices(box, pairs, (chosen) => { place = chosen; tab.refresh(chosen); });
       press(made.place);
     }
 

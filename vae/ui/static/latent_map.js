@@ -38,9 +38,18 @@
       return column >= 0 && row >= 0 && column <= this.last && row <= this.last;
     }
 
+    levels([column, row]) {
+      return digitMorph.interpolate(this.cells, row, column);
+    }
+
+    /* The digits of places on a canvas, `columns` to a row. */
+    drawDigits(canvas, columns, places) {
+      digitMorph.drawDigits(canvas, columns, places.map((place) => this.levels(place)), { sharper: SHARP });
+    }
+
     /* The digit of a place, `side` px square. */
-    digit(pen, [column, row], x, y, side, colour, edge) {
-      digitMorph.drawDigit(pen, digitMorph.interpolate(this.cells, row, column), x, y, side, colour, { sharper: SHARP, edge });
+    digit(pen, place, x, y, side, colour, edge) {
+      digitMorph.drawDigit(pen, this.levels(place), x, y, side, colour, { sharper: SHARP, edge });
     }
 
     /* The map itself: what reads as which digit as a wash of colour, over it the points, on top the digits.
@@ -76,10 +85,8 @@
         const i = (k * 7919) % all; // a prime: any part of them is of all digits, and none lies on top
         const digit = this.map.labels[i];
         if (!this.inside(this.spots[i]) || (only ?? digit) !== digit) continue;
-        pen.fillStyle = `rgb(${colours[digit]})`;
-        pen.beginPath();
-        pen.arc(...this.spots[i].map((value) => (value / this.last) * w), RADIUS * scale, 0, 2 * Math.PI);
-        pen.fill();
+        const spot = this.spots[i].map((value) => (value / this.last) * w);
+        digitMorph.circle(pen, spot, RADIUS * scale, { fillStyle: `rgb(${colours[digit]})` });
       }
       pen.globalAlpha = 1;
     }

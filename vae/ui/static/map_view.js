@@ -14,10 +14,7 @@
       });
       this.path = new digitMorph.PathPlayer(element, (place) => this.look(place, true));
       for (const box of element.querySelectorAll("[data-layer]"))
-        box.addEventListener("change", () => {
-          this.layers[box.dataset.layer] = box.checked;
-          this.paint();
-        });
+        box.addEventListener("change", () => { this.layers[box.dataset.layer] = box.checked; this.paint(); });
     }
 
     async show(made) {
@@ -156,17 +153,12 @@
         this.say(`${words}, at ${x} and ${y}.`, 300);
       }
       if (this.due) return;
-      this.due = requestAnimationFrame(() => {
-        this.due = 0;
-        this.draw();
-      });
+      this.due = requestAnimationFrame(() => { this.due = 0; this.draw(); });
     }
 
     say(text, after = 0) {
       clearTimeout(this.saying);
-      this.saying = setTimeout(() => {
-        this.spoken.textContent = text;
-      }, after);
+      this.saying = setTimeout(() => { this.spoken.textContent = text; }, after);
     }
 
     paint() {
@@ -179,8 +171,7 @@
 
     /* The lens; and over the map the last morph, the path, and where the lens is. */
     draw() {
-      const lens = digitMorph.fitCanvas(this.lens);
-      if (lens) this.map.digit(lens.pen, this.at, 0, 0, lens.h, digitMorph.colour(this.lens));
+      this.map.drawDigits(this.lens, 1, [this.at]);
       const fitted = digitMorph.fitCanvas(this.overlay);
       if (!fitted) return;
       const { pen, w, scale } = fitted;
@@ -193,13 +184,8 @@
         Object.assign(pen, { strokeStyle: colour, lineWidth: width * scale, lineJoin: "round", lineCap: "round" });
         pen.stroke();
       };
-      const dot = (place, radius, fill) => {
-        pen.beginPath();
-        pen.arc(...on(place), radius * scale, 0, 2 * Math.PI);
-        Object.assign(pen, { fillStyle: fill, strokeStyle: accent, lineWidth: 2 * scale });
-        pen.fill();
-        pen.stroke();
-      };
+      const dot = (place, radius, fillStyle) =>
+        digitMorph.circle(pen, on(place), radius * scale, { fillStyle, strokeStyle: accent, lineWidth: 2 * scale });
       if (this.layers.trail)
         for (const { places, names } of this.trails) {
           line(places, 5, paper);
@@ -208,7 +194,7 @@
             flag(pen, on(place), names[1 - k], scale, style.color, paper);
         }
       if (this.marks.length) {
-        const path = this.path.made ? [...Array(33).keys()].map((i) => this.path.along(i / 32)) : [...this.marks, this.at];
+        const path = this.path.made ? this.path.places(33) : [...this.marks, this.at];
         line(path, 6, paper);
         line(path, 2.5, accent);
         for (const mark of this.marks) dot(mark, 5, paper);
@@ -219,11 +205,7 @@
 
   /* A digit in a circle at a place of the map. */
   function flag(pen, [x, y], text, scale, ink, paper) {
-    pen.beginPath();
-    pen.arc(x, y, 9.5 * scale, 0, 2 * Math.PI);
-    Object.assign(pen, { fillStyle: paper, strokeStyle: ink, lineWidth: 1.5 * scale });
-    pen.fill();
-    pen.stroke();
+    digitMorph.circle(pen, [x, y], 9.5 * scale, { fillStyle: paper, strokeStyle: ink, lineWidth: 1.5 * scale });
     pen.font = `600 ${13 * scale}px sans-serif`;
     Object.assign(pen, { fillStyle: ink, textAlign: "center", textBaseline: "middle" });
     pen.fillText(text, x, y + scale);

@@ -8,9 +8,7 @@
   let since = 0;
   let took = 1; // s, of the last morph
 
-  digitMorph.showError = (text) => {
-    document.querySelector(".fault").textContent = text;
-  };
+  digitMorph.showError = (text) => { document.querySelector(".fault").textContent = text; };
 
   digitMorph.busy = busy;
   function busy(on) {
@@ -105,10 +103,7 @@
   };
 
   /* The server gave no answer of ours: it was busy, or refused a value. */
-  digitMorph.failed = () => {
-    busy(false);
-    digitMorph.showError(digitMorph.SORRY);
-  };
+  digitMorph.failed = () => { busy(false); digitMorph.showError(digitMorph.SORRY); };
 
   /* How a number was read: the pictures as the model sees them, and in words what it takes them for. */
   function showReading(place, side) {

@@ -20,10 +20,7 @@
       this.canvas.addEventListener("pointerdown", (event) => this.down(event));
       this.canvas.addEventListener("pointermove", (event) => this.move(event));
       for (const end of ["pointerup", "pointercancel", "lostpointercapture"])
-        this.canvas.addEventListener(end, () => {
-          this.stroke = null;
-          this.remember();
-        });
+        this.canvas.addEventListener(end, () => { this.stroke = null; this.remember(); });
       digitMorph.onRepaint(this.canvas, () => this.paint());
       this.set(digitMorph.kept(side) ?? {});
     }
@@ -147,11 +144,7 @@
     for (const stroke of strokes) {
       const points = stroke.map(([x, y]) => [width / 2 + x * height, y * height]);
       if (points.length > 1) digitMorph.smoothLine(pen, points);
-      else if (points.length) {
-        pen.beginPath();
-        pen.arc(...points[0], pen.lineWidth / 2, 0, 2 * Math.PI);
-        pen.fill();
-      }
+      else if (points.length) digitMorph.circle(pen, points[0], pen.lineWidth / 2, {});
     }
   }
 

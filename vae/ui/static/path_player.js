@@ -9,13 +9,10 @@
     constructor(element, come) {
       const find = (selector) => element.querySelector(selector);
       const track = find(".path");
-      Object.assign(this, { come, track, strip: find(".path canvas"), marker: find(".path .marker"), again: find(".again"), ends: [] });
+      Object.assign(this, { come, track, strip: find(".path canvas"), marker: find(".path .marker"), toggle: find(".path-toggle"), ends: [] });
       this.tools = element.querySelectorAll(".inspector .tools button");
-      this.again.addEventListener("click", () => (this.playing ? this.stop() : this.play()));
-      const move = (share) => {
-        this.stop();
-        this.go(share);
-      };
+      this.toggle.addEventListener("click", () => (this.playing ? this.stop() : this.play()));
+      const move = (share) => { this.stop(); this.go(share); };
       const drag = (share) => move(Math.min(1, Math.max(0, (share * FRAMES - 0.5) / (FRAMES - 1))));
       digitMorph.onDrag(track, { grab: () => this.made, drag });
       digitMorph.onSliderKeys(track, { range: () => this.made && [0, 1], value: () => this.share, move, step: 0.02 });
@@ -53,13 +50,13 @@
       return this.map.place(from.map((value, k) => value + share * (to[k] - value)));
     }
 
+    /* `count` places from one end to the other. */
+    places(count) {
+      return Array.from({ length: count }, (_, i) => this.along(i / (count - 1)));
+    }
+
     drawStrip() {
-      const fitted = this.made && digitMorph.fitCanvas(this.strip);
-      if (!fitted) return;
-      const side = fitted.w / FRAMES;
-      const colour = digitMorph.colour(this.strip);
-      for (let i = 0; i < FRAMES; i++)
-        this.map.digit(fitted.pen, this.along(i / (FRAMES - 1)), i * side, (fitted.h - side) / 2, side, colour);
+      if (this.made) this.map.drawDigits(this.strip, FRAMES, this.places(FRAMES));
     }
 
     go(share) {
@@ -73,7 +70,7 @@
 
     play() {
       this.playing = true;
-      this.again.textContent = "Stop";
+      this.toggle.textContent = "Stop";
       let start = null; // of the first frame, which on a slow device is dated well before now
       const ease = (t) => t * t * (3 - 2 * t);
       const frame = (now) => {
@@ -94,7 +91,7 @@
     stop() {
       cancelAnimationFrame(this.ticking);
       this.playing = false;
-      this.again.textContent = "Play";
+      this.toggle.textContent = "Play";
     }
   };
 })();

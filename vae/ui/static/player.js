@@ -25,10 +25,7 @@
       digitMorph.onSliderKeys(this.track, {
         range: () => this.morph && [0, this.inner],
         value: () => this.marked,
-        move: (position) => {
-          this.video.pause();
-          this.seek(position);
-        },
+        move: (position) => { this.video.pause(); this.seek(position); },
       });
       this.track.addEventListener("keydown", (event) => {
         if (event.key !== " ") return;

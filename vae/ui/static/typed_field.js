@@ -1,8 +1,6 @@
 /* What a pad and a place for pictures have in common: the number of their side can be typed instead; and
    where a pad keeps what is on it, for a reload (as Gradio does when the connection was lost), in this tab alone. */
 (() => {
-  const SIDES = ["source", "target"];
-
   /* The field over a sheet; `number` is null until somebody wants to type. */
   digitMorph.TypedField = class {
     constructor(element, changed) {
@@ -15,10 +13,7 @@
       };
       open.onclick = () => choose("", this.field);
       close.onclick = () => choose(null, open);
-      this.field.addEventListener("input", () => {
-        this.number = this.field.value;
-        changed();
-      });
+      this.field.addEventListener("input", () => { this.number = this.field.value; changed(); });
       this.field.addEventListener("keydown", (event) => event.key === "Enter" && document.querySelector("#morph").click());
     }
 
@@ -33,9 +28,9 @@
   /* How many sides of the open tab are typed: what asks whose hand they are in is shown by it. */
   function countTyped() {
     const { tab } = document.documentElement.dataset;
-    const sheets = { draw: digitMorph.pads, upload: digitMorph.uploads }[tab] ?? {};
-    const typed = SIDES.filter((side) => tab === "type" || (sheets[side] && sheets[side].typed.number !== null));
-    document.documentElement.dataset.typed = typed.length;
+    const sheets = Object.values({ draw: digitMorph.pads, upload: digitMorph.uploads }[tab] ?? {});
+    const typed = sheets.filter((sheet) => sheet.typed.number !== null).length;
+    document.documentElement.dataset.typed = tab === "type" ? 2 : typed;
   }
   document.documentElement.addEventListener("tab", countTyped);
 
