@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import save_file
 
 from vae import weights
-from vae.bank import bank_of, check_number, load_bank, type_codes
+from vae.bank import bank_of, check_number, type_codes
 from vae.classifier import load_classifier
 from vae.errors import BadRequest, WeightsError
 from vae.model import ACTIVE_UNIT_VARIANCE, VAE, build
@@ -76,7 +76,7 @@ def test_a_bank_of_other_weights_is_refused_with_what_to_do(small: VAE) -> None:
     other = copy.copy(small)
     other.fingerprint = "0" * 64
     with pytest.raises(WeightsError, match=r"bank\.safetensors was built from other weights.*python -m vae bank"):
-        load_bank(other, small.path.with_name("bank.safetensors"))
+        bank_of(other)
 
 
 @pytest.mark.parametrize("change", ["missing", "labels", "dimensions", "beyond", "nan", "truncated"])
@@ -96,8 +96,10 @@ def test_a_damaged_bank_is_refused(change: str, small: VAE, tmp_path: Path) -> N
     save_file(tensors, path, metadata)
     if change == "truncated":
         path.write_bytes(path.read_bytes()[:-10])
+    beside = copy.copy(small)
+    beside.path = tmp_path / "model.safetensors"
     with pytest.raises(WeightsError, match=r"bank\.safetensors"):
-        load_bank(small, path)
+        bank_of(beside)
 
 
 def test_latents_that_carry_nothing_are_left_out_of_a_bank(pictures: Pictures, tmp_path: Path) -> None:
@@ -110,7 +112,7 @@ def test_latents_that_carry_nothing_are_left_out_of_a_bank(pictures: Pictures, t
     some = pictures[:50]
     bank_builder.build_bank(model, load_classifier("reader"), some, some, tmp_path / "bank.safetensors")
     assert weights.read_tensors(tmp_path / "bank.safetensors")[0]["used"].tolist() == [0, 2, 3]
-    z = load_bank(model, tmp_path / "bank.safetensors").graph.z
+    z = bank_of(model).graph.z
     assert z[:, 1].eq(0).all()
     torch.testing.assert_close(
         z[:, [0, 2, 3]], model.encode(as_floats(some.images))[0][:, [0, 2, 3]], atol=0.05, rtol=0

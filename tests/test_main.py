@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from vae import MorphRequest, __main__, produce, weights
-from vae.bank import load_bank
+from vae.bank import bank_of
 from vae.classifier import load_classifier
 from vae.inspection import latent_map
 from vae.model import VAE, build
@@ -256,7 +256,7 @@ def test_a_bank_is_built_beside_its_weights(data_dir: Path, small: VAE, tmp_path
     arguments = ["--weights", str(tmp_path), "--data", str(data_dir), "--graph", "40", "--typed", "20"]
     __main__.main(["bank", *arguments])
     model = weights.load(path)
-    bank = load_bank(model, tmp_path / "bank.safetensors")
+    bank = bank_of(model)
     for codes, most in ((bank.graph, 4), (bank.typed, 2)):
         assert 0 < codes.labels.bincount().max() <= most  # a made-up digit may be illegible
         assert torch.equal(load_classifier("reader")(model.decode(codes.z)).argmax(1), codes.labels)

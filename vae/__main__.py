@@ -190,21 +190,7 @@ def parser() -> argparse.ArgumentParser:
         p.add_argument("--seed", type=int, default=0, help="of the handwriting, or of the draw (default: 0)")
         return p
 
-    p = command("morph", morph_command, "turn one number into another, in a video")
-    p.add_argument("numbers", nargs="*", metavar="NUMBER", help="typed, a picture's file, test:INDEX or random:DIGIT")
-    p.add_argument("--source", nargs="+", metavar="FILE", help="pictures of the source, one a digit")
-    p.add_argument("--target", nargs="+", metavar="FILE", help="the same of the target; or a typed number")
-    p.add_argument("--hand", default="own", help="of typed digits beside a picture: own (its) or test")
-    p.add_argument("-o", "--out", type=Path, default=Path("morph.mp4"), help=f"one of {', '.join(FORMATS)}")
-    p.add_argument("--steps", type=int, default=60, help="frames from number to number (2 to 240)")
-    p.add_argument("--fps", type=int, default=30)
-    p.add_argument("--size", type=int, default=512, help="height in pixels")
-    p.add_argument("--path", default="auto", help="auto, linear, slerp or handwritten")
-    p.add_argument("--speed", default="constant", help="constant, eased or raw")
-    p.add_argument("--style", default="ink", help="ink, pixels or chalk")
-    p.add_argument("--hold", type=float, default=0.0, help="seconds that each number stands still")
-    p.add_argument("--bounce", action="store_true", help="there and back")
-    p.add_argument("--no-refine", action="store_true", help="the encoder's means as they are, no residual")
+    add_morph_options(command("morph", morph_command, "turn one number into another, in a video"))
 
     p = command("sample", sample_command, "draw digits from the prior")
     p.add_argument("-o", "--out", type=Path, default=Path("samples.png"))
@@ -241,6 +227,23 @@ def parser() -> argparse.ArgumentParser:
     command("sums", sums_command, "list in weights/SHA256SUMS what lies in weights/, after it was replaced")
     commands.add_parser("serve", help="serve the page; it has options of its own: serve --help")
     return top
+
+
+def add_morph_options(p: argparse.ArgumentParser) -> None:
+    p.add_argument("numbers", nargs="*", metavar="NUMBER", help="typed, a picture's file, test:INDEX or random:DIGIT")
+    p.add_argument("--source", nargs="+", metavar="FILE", help="pictures of the source, one a digit")
+    p.add_argument("--target", nargs="+", metavar="FILE", help="the same of the target; or a typed number")
+    p.add_argument("--hand", default="own", help="of typed digits beside a picture: own (its) or test")
+    p.add_argument("-o", "--out", type=Path, default=Path("morph.mp4"), help=f"one of {', '.join(FORMATS)}")
+    p.add_argument("--steps", type=int, default=60, help="frames from number to number (2 to 240)")
+    p.add_argument("--fps", type=int, default=30)
+    p.add_argument("--size", type=int, default=512, help="height in pixels")
+    p.add_argument("--path", default="auto", help="auto, linear, slerp or handwritten")
+    p.add_argument("--speed", default="constant", help="constant, eased or raw")
+    p.add_argument("--style", default="ink", help="ink, pixels or chalk")
+    p.add_argument("--hold", type=float, default=0.0, help="seconds that each number stands still")
+    p.add_argument("--bounce", action="store_true", help="there and back")
+    p.add_argument("--no-refine", action="store_true", help="the encoder's means as they are, no residual")
 
 
 def main(arguments: list[str] | None = None) -> None:

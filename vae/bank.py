@@ -81,11 +81,6 @@ class Bank:
         return torch.stack(nodes if source == low else nodes[::-1], 1).numpy()
 
 
-def load_bank(model: VAE, path: Path) -> Bank:
-    """The bank at `path`; raises WeightsError when it is not of this model's weights."""
-    return _parse(model, path, weights.read_tensors(path))
-
-
 def bank_of(model: VAE) -> Bank | None:
     """The bank beside the model's weights file, or None where there is none of its preset."""
     if model.path is None or not (path := model.path.with_name("bank.safetensors")).exists():

@@ -57,13 +57,13 @@ def number(name: str, default: float, text: str) -> Argument:
 
 FROM = text("source", NEEDED, 'the number to start from, one to four digits, such as "32".')
 TO = text("target", NEEDED, 'the number to end with, one to four digits, such as "41".')
-PICTURE = "PNG, JPEG, WebP, BMP or GIF"
+KINDS_OF_FILE = "PNG, JPEG, WebP, BMP or GIF"
 DRAWN = [
     Argument(
         "source",
         None,
         "a picture of the number to start from: a drawing, scan or photo of one to four handwritten digits side by "
-        f"side ({PICTURE}, at most 4 megapixels).",
+        f"side ({KINDS_OF_FILE}, at most 4 megapixels).",
         partial(picture, "source"),
     ),
     Argument("target", None, "a picture of the number to end with.", partial(picture, "target")),
@@ -73,11 +73,18 @@ LISTED = [
         "source",
         None,
         "one to four pictures, one for each digit of the number to start from, left to right; a single picture may "
-        f"show the whole number. {PICTURE}.",
+        f"show the whole number. {KINDS_OF_FILE}.",
         partial(picture, "source", several=True),
     ),
     Argument("target", None, "the pictures of the number to end with.", partial(picture, "target", several=True)),
 ]
+PICTURE = Argument(
+    "picture",
+    NEEDED,
+    f"a drawing, scan or photo of a handwritten digit ({KINDS_OF_FILE}, at most 4 megapixels). Of several digits side "
+    "by side, the first is taken.",
+    partial(picture, "picture"),
+)
 STEPS = number("steps", 60, "how many frames, first and last included; a whole number, 2 to 240.")
 SEED = number("seed", 0, "whose handwriting the digits are in; the same seed gives the same video.")
 PATH = [
@@ -106,7 +113,6 @@ SEQUENCE = [
     SEED,
     number("hold", 0.3, "how long each number stands still, in seconds, 0 to 3."),
 ]
-READ = "The file, and as JSON what each number was read as and how sure the reader is of each digit."
 
 COLUMNS, CELL, MOST = 10, 112, 100  # of a sheet of digits: in a row, px each, in all
 COMPARED = ("mp4", "gif")
@@ -115,6 +121,15 @@ COMPARED_STEPS, COMPARED_FPS, COMPARED_HOLD = 40, 20, 0.6
 
 def endpoints(pipeline: Pipeline) -> None:
     """Declare all of them."""
+    with gr.Row(visible=False):
+        declare_endpoint = partial(declare, {})
+        file, reading = gr.File(label="file"), gr.JSON(label="reading")
+        morph_endpoints(pipeline, partial(declare_endpoint, [file, reading]))
+        digit_endpoints(pipeline, declare_endpoint, file, reading)
+
+
+def morph_endpoints(pipeline: Pipeline, declare_morph: Callable[..., None]) -> None:
+    """`/morph_numbers`, `/morph_drawings`, `/morph_images` and `/morph_sequence`."""
 
     def two(source: NumberInput | None, target: NumberInput | None, number: str, **options: Any) -> Work:
         if bool(source) + bool(target) + bool(number) != 2:
@@ -127,98 +142,75 @@ def endpoints(pipeline: Pipeline) -> None:
             raise BadRequest("Give two numbers or more, such as 10 9 8 7.")
         return morph_work(pipeline, given[0], given[-1], via=given[1:-1], **options)
 
-    with gr.Row(visible=False):
-        components: dict[Argument, Any] = {}  # arguments that endpoints share have one
-        declare_ = partial(declare, components)
-        answer = [gr.File(label="file"), gr.JSON(label="reading")]
-        declare_(
-            "morph_numbers",
-            "Turn one typed number into another, in handwriting, as a short video.",
-            [FROM, TO, STEPS, SEED, *PATH, *FILE],
-            READ,
-            partial(morph_work, pipeline),
-            answer,
-        )
-        declare_(
-            "morph_drawings",
-            "Turn one drawn number into another as a short video.",
-            [*DRAWN, STEPS, *PATH, *FILE, *TYPED],
-            READ,
-            two,
-            answer,
-        )
-        declare_(
-            "morph_images",
-            "Turn one number into another, each given as pictures of its digits, as a short video.",
-            [*LISTED, STEPS, *PATH, *FILE, *TYPED],
-            READ,
-            two,
-            answer,
-        )
-        declare_(
-            "morph_sequence",
-            "Turn a typed number into the next, and that into the next: a countdown, say, as a short video.",
-            [*SEQUENCE, *PATH, *FILE],
-            "The file, and as JSON what the first and the last number were read as.",
-            sequence,
-            answer,
-        )
-        declare_(
-            "sample",
-            "Draw new handwritten pictures of one digit, which nobody wrote, on a sheet.",
-            [
-                number("digit", 7, "which digit to draw, a whole number from 0 to 9."),
-                number("count", 10, "how many pictures of it, a whole number from 1 to 100; ten stand in a row."),
-                number("seed", 0, "which ones, a whole number; the same seed gives the same picture."),
-            ],
-            "A PNG file: black ink on white, 112 pixels a digit.",
-            partial(sample_work, pipeline),
-            answer[:1],
-        )
-        declare_(
-            "ten_digits",
-            "Write all ten digits, 0 to 9, in the handwriting of a drawn digit.",
-            [
-                Argument(
-                    "picture",
-                    NEEDED,
-                    f"a drawing, scan or photo of a handwritten digit ({PICTURE}, at most 4 megapixels). Of several "
-                    "digits side by side, the first is taken.",
-                    partial(picture, "picture"),
-                )
-            ],
-            "A PNG file of the digits 0 to 9 in a row, 112 pixels each, and as JSON the digit that was read and how "
-            "sure the reader is of it.",
-            partial(ten_digits_work, pipeline),
-            answer,
-        )
-        declare_(
-            "compare",
-            "Morph one typed number into another by every shipped model, side by side in one labelled video.\n\n"
-            "Shown are a crossfade of pixels, a plain autoencoder, four smaller VAEs along a straight line between "
-            "the codes, and the flagship along a straight line and along its handwritten path.",
-            [
-                FROM._replace(text=FROM.text.replace("32", "3")),
-                TO._replace(text=TO.text.replace("41", "8")),
-                SEED,
-                text("format", "mp4", '"mp4" or "gif".'),
-            ],
-            "The file, and as JSON the name and kind of each model in reading order, with its scores.",
-            partial(compare_work, pipeline),
-            [answer[0], gr.JSON(label="models")],
-        )
+    read = "The file, and as JSON what each number was read as and how sure the reader is of each digit."
+    declare_morph(
+        "morph_numbers",
+        "Turn one typed number into another, in handwriting, as a short video.",
+        [FROM, TO, STEPS, SEED, *PATH, *FILE],
+        read,
+        partial(morph_work, pipeline),
+    )
+    drawn = "Turn one drawn number into another as a short video."
+    declare_morph("morph_drawings", drawn, [*DRAWN, STEPS, *PATH, *FILE, *TYPED], read, two)
+    listed_ = "Turn one number into another, each given as pictures of its digits, as a short video."
+    declare_morph("morph_images", listed_, [*LISTED, STEPS, *PATH, *FILE, *TYPED], read, two)
+    declare_morph(
+        "morph_sequence",
+        "Turn a typed number into the next, and that into the next: a countdown, say, as a short video.",
+        [*SEQUENCE, *PATH, *FILE],
+        "The file, and as JSON what the first and the last number were read as.",
+        sequence,
+    )
+
+
+def digit_endpoints(pipeline: Pipeline, declare_endpoint: Callable[..., None], file: gr.File, reading: gr.JSON) -> None:
+    """`/sample`, `/ten_digits` and `/compare`."""
+    declare_endpoint(
+        [file],
+        "sample",
+        "Draw new handwritten pictures of one digit, which nobody wrote, on a sheet.",
+        [
+            number("digit", 7, "which digit to draw, a whole number from 0 to 9."),
+            number("count", 10, "how many pictures of it, a whole number from 1 to 100; ten stand in a row."),
+            number("seed", 0, "which ones, a whole number; the same seed gives the same picture."),
+        ],
+        "A PNG file: black ink on white, 112 pixels a digit.",
+        partial(sample_work, pipeline),
+    )
+    declare_endpoint(
+        [file, reading],
+        "ten_digits",
+        "Write all ten digits, 0 to 9, in the handwriting of a drawn digit.",
+        [PICTURE],
+        "A PNG file of the digits 0 to 9 in a row, 112 pixels each, and as JSON the digit that was read and how sure "
+        "the reader is of it.",
+        partial(ten_digits_work, pipeline),
+    )
+    declare_endpoint(
+        [file, gr.JSON(label="models")],
+        "compare",
+        "Morph one typed number into another by every shipped model, side by side in one labelled video.\n\n"
+        "Shown are a crossfade of pixels, a plain autoencoder, four smaller VAEs along a straight line between the "
+        "codes, and the flagship along a straight line and along its handwritten path.",
+        [FROM, TO, SEED, text("format", "mp4", '"mp4" or "gif".')],
+        "The file, and as JSON the name and kind of each model in reading order, with its scores.",
+        partial(compare_work, pipeline),
+    )
 
 
 def declare(
     components: dict[Argument, Any],
+    answer: list[Any],
     name: str,
     summary: str,
     arguments: Sequence[Argument],
     returns: str,
     prepare: Prepare,
-    answer: list[Any],
 ) -> None:
-    """Declare the endpoint `/name`; `prepare` gets the arguments by name."""
+    """Declare the endpoint `/name`; `prepare` gets the arguments by name.
+
+    `components` has those of the arguments so far: endpoints share them.
+    """
     names = [argument.name for argument in arguments]
 
     async def event(*values: Any) -> Any:
