@@ -172,8 +172,7 @@ def fill(model: torch.nn.Module, tensors: dict[str, Tensor], path: Path) -> None
 
 def find(source: Source = None) -> Path:
     """The weights file that `source` names; see `load`. A repo's comes from the Hub cache or the Hub."""
-    configured = os.environ.get("DIGIT_MORPH_WEIGHTS")
-    name = str(source or configured or FLAGSHIP)
+    name = str(source or os.environ.get("DIGIT_MORPH_WEIGHTS") or FLAGSHIP)
     path = Path(name)
     if path.is_dir() and (path / hub.MODEL).exists():
         return path / hub.MODEL
@@ -183,8 +182,6 @@ def find(source: Source = None) -> Path:
         path = SHIPPED / f"{name}.safetensors"
         if path.exists():
             return path
-        if name == FLAGSHIP and configured and configured != FLAGSHIP:  # an installation without weights/
-            return find(configured)
         raise WeightsError(
             f"{path} is missing; train it with: python train.py --model {name} --out runs/{name}, or name "
             "another file, a run's folder or a repo on the Hub in DIGIT_MORPH_WEIGHTS"

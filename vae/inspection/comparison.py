@@ -2,7 +2,7 @@
 
 The smaller models are shown as the textbooks have it: encode, a straight line in equal steps of alpha,
 decode, nothing else. The flagship's are refined and evenly paced, as everywhere in the program. These
-are the settings of the scoreboard's rows (`vae.evaluation.methods_of`).
+are the settings of the scoreboard's rows (`vae.evaluation.evaluate.methods_of`).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Closes what a public Gradio app leaves open: a thin ASGI layer in front of it, put there by `serving`.
+"""Closes what a public Gradio app leaves open: a thin ASGI layer in front of it, put there by `launch`.
 
-Every rule here and in `bodies` answers something that was seen on gradio 6.31; tests/test_guard.py asks
+Every rule here and in `bodies` answers something that was seen on gradio 6.31; tests/server/test_guard.py asks
 each of them of a running server again, so that an upgrade of gradio which moves a route shows up there and
 not in production.
 
@@ -8,8 +8,7 @@ The guard is put around the *whole* application when its lifespan begins, before
 is accepted. `app_kwargs={"middleware": [...]}` would be the usual way, but it puts the guard inside
 gradio's CORS layer, which answers any origin with `Access-Control-Allow-Credentials: true`.
 
-Needs of the page: nothing in it may use the sketchpad's real-time mode (a `.change` or `.input`
-listener), streaming outputs, deep links, logins or custom components; their routes are shut.
+The page may not use Gradio's streaming outputs, deep links, logins or custom components: their routes are shut.
 """
 
 import base64
@@ -19,7 +18,7 @@ import logging
 import os
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from urllib.parse import quote
 
 from starlette.datastructures import Headers
@@ -161,14 +160,13 @@ def logged_path(path: str) -> str:
 
 
 class Guard:
-    """ASGI middleware around the whole app; `ready` says whether `/healthz` answers 200 or 503, `auth` is
-    the "user:password" to ask for, if any; `turns` are those that the page waits for."""
+    """ASGI middleware around the whole app. `auth` is the "user:password" to ask for, if any; `turns` are those that
+    the page waits for."""
 
     def __init__(
         self,
         app: ASGIApp,
         *,
-        ready: Callable[[], bool] = lambda: True,
         trust_proxy: bool | None = None,
         auth: str | None = None,
         sweeper: Sweeper | None = None,
@@ -179,7 +177,6 @@ class Guard:
         self._held = Held()
         self._mcp = Turns(MCP_AT_ONCE, MCP_PLACES, share=MCP_PLACES)
         self._uploads = Turns(UPLOADS, UPLOADS, share=UPLOADS)
-        self._ready = ready
         self._auth = auth
         self._trust_proxy = proxy_is_trusted() if trust_proxy is None else trust_proxy
         self._policy = content_security_policy()
@@ -248,7 +245,7 @@ class Guard:
             await self.app(inner, exchange.receive, exchange.send)
 
     async def _tell_health(self, exchange: Exchange) -> None:
-        ready, well = self._ready(), self._sweeper is None or self._sweeper.is_well
-        status = "starting" if not ready else "ok" if well else "files are not swept any more"
+        well = self._sweeper is None or self._sweeper.is_well
+        status = "ok" if well else "files are not swept any more"
         waiting = self._turns.waiting if self._turns else 0
-        await exchange.answer(200 if ready and well else 503, {"status": status, "waiting": waiting})
+        await exchange.answer(200 if well else 503, {"status": status, "waiting": waiting})

@@ -1,6 +1,6 @@
 """Starts the app as a public one: bounded settings, the guard around it, a word on a shared link.
 
-`launch(demo, ready=...)` is all that app.py needs.
+`launch(demo, ...)` is all that `vae.ui.page` needs.
 """
 
 import asyncio
@@ -51,7 +51,7 @@ class NoFetch(httpx.AsyncBaseTransport):
 
 
 def guarded(
-    ready: Callable[[], bool] = lambda: True, trust_proxy: bool | None = None, auth: str | None = None
+    trust_proxy: bool | None = None, auth: str | None = None
 ) -> Callable[[Any], AbstractAsyncContextManager[None]]:
     """A lifespan that guards the app it is given, for `launch(app_kwargs={"lifespan": ...})`."""
 
@@ -62,7 +62,7 @@ def guarded(
         demo = app.get_blocks()
         sweeper = Sweeper(Abandoned(demo).forget)
         app.middleware_stack = Guard(
-            app.middleware_stack, ready=ready, trust_proxy=trust_proxy, auth=auth, sweeper=sweeper, turns=TURNS
+            app.middleware_stack, trust_proxy=trust_proxy, auth=auth, sweeper=sweeper, turns=TURNS
         )
         app.state_holder = Forgetful(demo)
         processing_utils.async_transport = NoFetch()
@@ -86,7 +86,6 @@ def launch(
     port: int | None = None,
     share: bool = False,
     auth: str | None = None,
-    ready: Callable[[], bool] = lambda: True,
     **page: Any,
 ) -> Any:
     """`demo.queue(...).launch(...)` with the settings above and the guard around the app.
@@ -98,7 +97,7 @@ def launch(
     trust_proxy = True if share else None
     # MCP calls the page's own address, and cannot be told a password.
     settings = {**launch_settings(), "mcp_server": not auth, **page}
-    settings["app_kwargs"] = {"lifespan": guarded(ready, trust_proxy, auth)}
+    settings["app_kwargs"] = {"lifespan": guarded(trust_proxy, auth)}
     demo.queue(**queue_settings())
     if not share:
         return connections.launch(demo, server_name=host, server_port=port, **settings)
