@@ -103,9 +103,9 @@ def test_it_follows_the_visitors_last_morph(open_page: Open) -> None:
     page.click("nav.tabs a[href$='#type']")
     page.fill("#type-source input", "32")
     page.fill("#type-target input", "41")
-    before = page.evaluate("digitMorph.morph.recipe")
+    before = page.evaluate("digitMorph.morph.permalink")
     page.click("#morph")
-    page.wait_for_function("(before) => digitMorph.morph.recipe !== before", arg=before)
+    page.wait_for_function("(before) => digitMorph.morph.permalink !== before", arg=before)
     page.click("nav.tabs a[href$='#compare']")
     page.wait_for_function("document.querySelector('.compare .name').textContent === '32 becomes 41'")
     assert page.locator(".rebuilt[data-preset=mlp] .mini").count() == 4
@@ -139,17 +139,17 @@ def test_an_overtaken_answer_that_failed_does_not_stand_in_the_way(open_page: Op
             const answered = digitMorph.compared;
             digitMorph.compared = () => {  // the first answer: late, and none
                 digitMorph.compared = answered;
-                digitMorph.morph = { ...digitMorph.morph, recipe: window.later };
+                digitMorph.morph = { ...digitMorph.morph, permalink: window.later };
                 return answered(null);
             };
         }"""
     )
     page.click("nav.tabs a[href$='#type']")
     page.fill("#type-source input", "6")
-    window = after(page, lambda: page.click("#morph"))["recipe"]
+    window = after(page, lambda: page.click("#morph"))["permalink"]
     page.fill("#type-source input", "5")
     after(page, lambda: page.click("#morph"))
-    page.evaluate("(recipe) => (window.later = recipe)", window)
+    page.evaluate("(permalink) => (window.later = permalink)", window)
     page.click("nav.tabs a[href$='#compare']")
     page.wait_for_function("document.querySelector('.compare .name').textContent === '6 becomes 41'")
     assert page.inner_text(".compare .error") == ""

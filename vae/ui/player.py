@@ -52,7 +52,7 @@ def payload(request: MorphRequest, pipeline: Pipeline) -> dict[str, Any]:
     track = played[request.hold_frames : len(played) - request.hold_frames]  # without the first and the last pause
     lines = ribbon(pipeline, morph.digits)
     return {
-        "recipe": permalink.pack(request, readings),
+        "permalink": permalink.pack(request, readings),
         "video": encoded(encode(request, morph, FILM, film_size(request))),
         "fps": request.fps,
         "frames": len(played),

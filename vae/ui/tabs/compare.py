@@ -53,7 +53,7 @@ def compare_tab(pipeline: Pipeline) -> None:
         elem_classes=["for-compare"],
     )
     answer = page_event(taking(1.0, comparing(pipeline)))
-    ask = "() => digitMorph.morph.recipe"
+    ask = "() => digitMorph.morph.permalink"
     connect(page.compare, answer, page, page, ask=ask, arrived="compared", trigger_mode="multiple")
 
 

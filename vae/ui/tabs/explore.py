@@ -47,7 +47,7 @@ def explore_tab(pipeline: Pipeline) -> None:
     )
     answers = filled_by_script("")
     answer = page_event(taking(0.5, Explorer(pipeline).answer))
-    ask = "() => digitMorph.wish()"
+    ask = "() => digitMorph.action()"
     connect(page.ask, answer, answers, answers, ask=ask, arrived="answered", trigger_mode="multiple")
 
 
@@ -102,9 +102,9 @@ class Explorer:
         return directions.directions(self.pipeline.require_bank().graph)
 
     def trail(self, action: dict[str, Any]) -> dict[str, Any]:
-        """{"recipe"} -> the way of that morph over the map, a line for each place that all its numbers have:
+        """{"permalink"} -> the way of that morph over the map, a line for each place that all its numbers have:
         `lines[place][frame]` = [x, y]."""
-        request = permalink.unpack(action.get("recipe"))
+        request = permalink.unpack(action.get("permalink"))
         own = self.pipeline.with_preset(request.model)
         readings = read_numbers(request, own)
         stacks, labels = [r.pictures for r in readings], [r.labels for r in readings]

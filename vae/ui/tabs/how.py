@@ -33,14 +33,14 @@ def how_tab(pipeline: Pipeline) -> None:
 
 
 def explained(action: Any, pipeline: Pipeline) -> dict[str, Any]:
-    """{"recipe", "place"} -> one digit's morph taken apart, as JSON.
+    """{"permalink", "place"} -> one digit's morph taken apart, as JSON.
 
     Numbers are right-aligned; `place` counts the digits that both have, from the left. Of a sequence, the first and
     the last number. Raises BadRequest for what is no permalink or no place of it.
     """
     if not isinstance(action, dict):
         raise BadRequest(permalink.UNREADABLE)
-    request = permalink.unpack(action.get("recipe"))
+    request = permalink.unpack(action.get("permalink"))
     pipeline = pipeline.with_preset(request.model)
     source, *_, target = read_numbers(request, pipeline)
     shared = min(len(source.digits), len(target.digits))

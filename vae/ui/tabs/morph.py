@@ -21,7 +21,7 @@ OPENING = MorphRequest("3", "8", seed=0, playback="bounce", hold=HOLD, formats=(
 
 def morph_tab(pipeline: Pipeline) -> None:
     """Lay out the stage and its sides and connect them. Making the opening morph here also warms the model."""
-    with gr.Row(elem_id="bench"):
+    with gr.Row(elem_id="morph-tab"):
         with gr.Column(elem_id="source", min_width=0):
             pad_source = draw.pad("source", "first")
             upload.zone("source", "first")
@@ -69,7 +69,7 @@ def morph_tab(pipeline: Pipeline) -> None:
     reopen = page_event(downloads.reopen(pipeline), downloads.not_reopened)
     connect(row.reopen, reopen, stage, reopened, ask="() => digitMorph.linked()", arrived="reopened", failed="failed")
     save = page_event(downloads.save(pipeline), downloads.not_saved)
-    connect(row.save, save, stage, [file, words], ask="() => digitMorph.wished()", arrived="saved")
+    connect(row.save, save, stage, [file, words], ask="() => digitMorph.download()", arrived="saved")
 
 
 def reading(side: str) -> gr.HTML:
