@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image
 
 from vae.errors import UnreadablePicture
-from vae.sanitize import plain
+from vae.picture_file import plain
 
 Array = NDArray[np.float32]
 Source = str | PathLike[str] | bytes | Image.Image | NDArray[np.generic]
