@@ -53,7 +53,7 @@ def payload(request: MorphRequest, pipeline: Pipeline) -> dict[str, Any]:
     lines = ribbon(pipeline, morph.digits)
     return {
         "permalink": permalink.pack(request, readings),
-        "video": encoded(encode(request, morph, FILM, film_size(request))),
+        "video": encoded(encode(request, morph, FILM, film_size(request, morph.places))),
         "fps": request.fps,
         "frames": len(played),
         "hold": request.hold_frames,
@@ -66,16 +66,15 @@ def payload(request: MorphRequest, pipeline: Pipeline) -> dict[str, Any]:
     }
 
 
-def film_size(request: MorphRequest) -> int:
-    """Height of the page's own video, in px: no larger than the page shows it and than it can be made; the size
-    that was asked for is that of the downloads."""
-    places = request.places(unread=USUAL_PLACES)
+def film_size(request: MorphRequest, places: int) -> int:
+    """Height of the page's own video of so many digits, in px: no larger than the page shows it and than it can be
+    made; the size that was asked for is that of the downloads."""
     return min(request.size, SHOWN_WIDTH // places, video.tallest([FILM], request.shown, places))
 
 
 def film_seconds(request: MorphRequest) -> float:
     """About how long `payload` takes."""
-    return request.seconds_for([FILM], film_size(request))
+    return request.seconds_for([FILM], film_size(request, request.places(unread=USUAL_PLACES)))
 
 
 def side(reading: Reading) -> dict[str, Any]:
