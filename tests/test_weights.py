@@ -1,5 +1,9 @@
+import errno
 import hashlib
 import json
+import os
+import random
+import struct
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -58,6 +62,13 @@ def reshape(tensors: Tensors) -> None:
     tensors[FIRST] = tensors[FIRST][:, :-1].contiguous()
 
 
+def retype(dtype: torch.dtype) -> Callable[[Tensors], None]:
+    def change(tensors: Tensors) -> None:
+        tensors[FIRST] = tensors[FIRST].to(dtype)
+
+    return change
+
+
 def spoil(value: float) -> Callable[[Tensors], None]:
     def change(tensors: Tensors) -> None:
         tensors[FIRST][0, 0] = value
@@ -69,12 +80,14 @@ def spoil(value: float) -> Callable[[Tensors], None]:
     ("change", "named"),
     [
         (drop, f"{FIRST} is missing"),
-        (add, r"encoder\.9\.weight .* expected nothing"),
-        (reshape, rf"{FIRST} is \(8, 783\), expected \(8, 784\)"),
+        (add, r"encoder\.9\.weight' .* expected nothing"),
+        (reshape, rf"{FIRST} is float32 \(8, 783\), expected float32 \(8, 784\)"),
+        (retype(torch.int64), rf"{FIRST} is int64 \(8, 784\), expected float32"),
+        (retype(torch.float16), rf"{FIRST} is float16 \(8, 784\), expected float32"),
         (spoil(float("nan")), f"not finite, in {FIRST}"),
         (spoil(float("inf")), f"not finite, in {FIRST}"),
     ],
-    ids=["missing", "extra", "shape", "nan", "inf"],
+    ids=["missing", "extra", "shape", "integers", "halves", "nan", "inf"],
 )
 def test_nothing_loads_in_part(change: Callable[[Tensors], None], named: str, path: Path) -> None:
     tensors, metadata, _ = weights.read_tensors(path)
@@ -96,13 +109,156 @@ def test_nothing_loads_in_part(change: Callable[[Tensors], None], named: str, pa
         '{"latent_dim": "two"}',
         '{"activation": "sine"}',
         '{"architecture": "conv", "widths": [1, 2, 3]}',
+        '{"latent_dim": 1000000000}',
+        '{"latent_dim": 2, "latent_dim": 3}',
+        '{"latent_dim": NaN}',
+        '{"latent_dim": 1' + 5000 * "0" + "}",
+        '{"widths": [' + ", ".join(3000 * ["1"]) + "]}",
+        '{"widths": [1000000, 1000000]}',
+        '{"preset": "' + 20_000 * "x" + '"}',
+        5_000 * "[",
+        4_000 * '{"a":' + "0" + 4_000 * "}",
+        "",
     ],
+    ids=lambda config: config[:30],
 )
-def test_a_file_must_say_which_model_it_holds(config: str, path: Path) -> None:
+def test_a_file_must_say_which_model_it_holds(config: str, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tensors, metadata, _ = weights.read_tensors(path)
     save_file(tensors, path, {**metadata, "config": config})
-    with pytest.raises(WeightsError, match=r"small\.safetensors does not say which model"):
+    monkeypatch.setattr(weights, "VAE", None)  # nothing is built
+    with pytest.raises(WeightsError, match=r"small\.safetensors does not say which model") as caught:
         weights.load(path)
+    assert len(str(caught.value)) < 500 and "\n" not in str(caught.value)
+
+
+def test_a_model_is_compared_with_its_file_before_it_takes_memory(path: Path) -> None:
+    """That of this configuration would take 1 GB."""
+    tensors, metadata, _ = weights.read_tensors(path)
+    wide = json.dumps({"latent_dim": 2, "widths": [8192, 8192, 8192, 8192]})
+    save_file(tensors, path, {**metadata, "config": wide})
+    made: list[torch.device] = []
+
+    class Watched(weights.VAE):
+        def __init__(self, config: weights.VAEConfig) -> None:
+            super().__init__(config)
+            made.append(next(self.parameters()).device)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(weights, "VAE", Watched)
+        with pytest.raises(WeightsError, match=r"does not fit its model: decoder\.0\.0\.bias is float32 \(8,\)"):
+            weights.load(path)
+    assert made == [torch.device("meta")]
+
+
+def crafted(header: str, data: bytes = b"", length: int | None = None) -> bytes:
+    """A safetensors file of a header as it is given."""
+    return struct.pack("<Q", len(header) if length is None else length) + header.encode() + data
+
+
+TENSOR = '"a": {"dtype": "%s", "shape": %s, "data_offsets": [0, %d]}'
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        crafted("{}", length=2**62),
+        crafted("{" + 2_000_000 * " " + "}"),
+        crafted('{"__metadata__":' + 100_000 * "["),
+        crafted('{"__metadata__": [1]}'),
+        crafted('{"__metadata__": {"format": 1}}'),
+        crafted("{" + TENSOR % ("F32", [1], 4) + ", " + TENSOR % ("F32", [1], 4) + "}", bytes(4)),
+        crafted("{" + TENSOR % ("F32", [2**32, 2**32, 2**32], 0) + "}"),
+        crafted("{" + TENSOR % ("F32", [2**63, 0], 0) + "}"),
+        crafted("{" + TENSOR % ("F32", [-1], 4) + "}", bytes(4)),
+        crafted("{" + TENSOR % ("F32", [2], 4) + "}", bytes(4)),
+        crafted("{" + TENSOR % ("C64", [1], 8) + "}", bytes(8)),
+        crafted("{" + TENSOR % ("F8_E8M0", [1], 1) + "}", bytes(1)),
+        crafted('{"a": 3}'),
+    ],
+    ids=range(13),
+)
+def test_a_crafted_header_is_refused(content: bytes, path: Path) -> None:
+    path.write_bytes(content)
+    with pytest.raises(WeightsError, match=r"small\.safetensors is damaged"):
+        weights.load(path)
+
+
+@pytest.mark.parametrize("header", ["{}", '{"__metadata__": null}', '{"__metadata__": {"format": "\\u001b[2J"}}'])
+def test_what_a_header_says_is_not_printed_as_it_is(header: str, path: Path) -> None:
+    path.write_bytes(crafted(header))
+    with pytest.raises(WeightsError, match=r"is not of the format digit-morph/1") as caught:
+        weights.load(path)
+    assert str(caught.value).isprintable()
+
+
+def test_only_files_of_a_bounded_size_are_read(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for source in ("/dev/zero", "a" * 5_000, tmp_path / "no\0name"):
+        with pytest.raises(WeightsError, match="no weights at"):
+            weights.load(source)
+    pipe = tmp_path / "model.safetensors"
+    os.mkfifo(pipe)
+    with pytest.raises(WeightsError, match=r"model\.safetensors is no file"):
+        weights.load(tmp_path)
+    pipe.unlink()
+    pipe.mkdir()
+    with pytest.raises(WeightsError, match=r"model\.safetensors cannot be read \(Is a directory\)"):
+        weights.load(tmp_path)
+    monkeypatch.setattr(weights, "LARGEST", 1000)
+    with pytest.raises(WeightsError, match=r"small\.safetensors is larger than"):
+        weights.load(path)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [random.Random(0).randbytes(4000), b"hello world\n", b"", b"0" * 64 + b" x\n", b"0" * 63 + b"  x\n", b"\xff\xfe"],
+    ids=["binary", "words", "empty", "one space", "short", "utf-16"],
+)
+def test_sums_that_are_none_are_not_taken_for_nothing_to_compare(content: bytes, path: Path) -> None:
+    sums = path.with_name(weights.SUMS)
+    sums.write_bytes(content)
+    with pytest.raises(WeightsError, match=r"SHA256SUMS is no list of sha256 sums: .*python -m vae sums"):
+        weights.load(path)
+    assert not weights.is_intact(path)
+    sums.unlink()
+    sums.mkdir()
+    with pytest.raises(WeightsError, match=r"SHA256SUMS cannot be read \(Is a directory\)"):
+        weights.load(path)
+
+
+def test_sums_are_read_as_other_programs_write_them(path: Path) -> None:
+    sha256 = weights.file_sha256(path)
+    for line in (f"{sha256}  {path.name}\n", f"{sha256.upper()} *{path.name}\r\n\r\n"):
+        path.with_name(weights.SUMS).write_bytes(line.encode())
+        assert weights.read_sums(path.parent) == {path.name: sha256}
+        weights.load(path)
+
+
+def test_what_a_killed_writer_left_is_removed_and_nothing_else(path: Path, tmp_path: Path) -> None:
+    kept = {path, tmp_path / ".hidden", tmp_path / ".model.safetensors", tmp_path / ".notes.txt.abcdefgh.md"}
+    for file in kept - {path}:
+        file.write_text("mine")
+    for name in ("checkpoint.pt", "curves.png"):
+        with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(Path, "unlink", lambda *_, **__: None)  # as when the process is killed
+            with weights.replacing(tmp_path / name) as temporary:
+                temporary.write_text("half")
+                raise KeyboardInterrupt
+    assert len(list(tmp_path.iterdir())) == 6
+    weights.remove_temporaries(tmp_path)
+    assert set(tmp_path.iterdir()) == kept
+
+
+def test_a_full_disk_is_an_oserror_and_leaves_what_was_there(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = path.read_bytes()
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OSError, match="No space left"):
+        weights.save(build("mlp", widths=(9,)), path)
+    assert path.read_bytes() == before
+    assert list(path.parent.iterdir()) == [path]
 
 
 @pytest.mark.parametrize("metadata", [None, {}, {"format": "digit-morph/9"}], ids=["none", "empty", "other"])
@@ -192,9 +348,9 @@ def test_a_file_that_is_not_the_listed_one_is_refused_until_it_is_listed(
 ) -> None:
     path.rename(tmp_path / "flagship.safetensors")
     monkeypatch.setattr(weights, "SHIPPED", tmp_path)
-    for listed in ("0" * 64, "no sum at all"):
+    for listed, wrong in (("0" * 64, "is not the file"), ("no sum at all", "is no list")):
         (tmp_path / weights.SUMS).write_text(weights.sums_text({"flagship.safetensors": listed}))
-        with pytest.raises(WeightsError, match=r"flagship\.safetensors is not the file .*python -m vae sums"):
+        with pytest.raises(WeightsError, match=rf"{wrong} .*python -m vae sums"):
             vae.load("flagship")
     __main__.main(["sums"])
     assert capsys.readouterr().out.strip() == str(tmp_path / weights.SUMS)
