@@ -215,9 +215,19 @@ def load(source: Source = None) -> VAE:
     model = built(lambda: VAE(config), contents.tensors, path)
     model.path, model.fingerprint = path, contents.sha256
     model.requires_grad_(False).eval()
+    require_pictures(model, path)
     if model.config.architecture != "dense":
         model.to(memory_format=torch.channels_last)
     return model
+
+
+def require_pictures(model: VAE, path: Path) -> None:
+    """Raise WeightsError unless a blank picture is drawn again: numbers may be finite and yet overflow."""
+    config = model.config
+    blank = torch.zeros(1, config.channels, config.image_size, config.image_size)
+    label = torch.zeros(1, dtype=torch.long) if config.classes else None
+    if not bool(torch.isfinite(model.decode_logits(model.amortised(blank, label)[0], label)).all()):
+        raise WeightsError(f"{path} draws no pictures, its numbers are too large: name another file")
 
 
 def built(make: Callable[[], Network], tensors: Mapping[str, Tensor], path: Path) -> Network:
@@ -266,8 +276,9 @@ def find(source: Source = None) -> Path:
         )
     if repo := hub.repo_named(name):
         return hub.fetch(repo, is_intact)
+    shown = name[:200] if name.isprintable() else repr(name[:200])
     raise WeightsError(
-        f"no weights at {name[:200]}: give a .safetensors file, the folder of a run, a repo on the Hub such as "
+        f"no weights at {shown}: give a .safetensors file, the folder of a run, a repo on the Hub such as "
         f"user/repo, or one of {', '.join(PRESETS)}; "
         f"or train: python train.py --model {FLAGSHIP} --out runs/{FLAGSHIP}"
     )

@@ -239,7 +239,8 @@ def test_what_ends_a_training_is_said_in_a_line(data_dir: Path, tmp_path: Path) 
     (tmp_path / "file").write_text("mine")
     for error in (FileExistsError(17, "File exists", "f"), NotADirectoryError(20, "Not a directory", "f")):
         assert explained(error).startswith("f cannot be used (")
-    assert "lower --batch-size" in explained(MemoryError())
+    for error in (MemoryError(), RuntimeError("CUDA out of memory"), RuntimeError("can't allocate memory")):
+        assert "lower --batch-size" in explained(error)
     assert explained(ValueError("as it is")) == "as it is"
     with pytest.raises(NotADirectoryError):
         main(arguments(tmp_path / "file" / "run", data_dir))

@@ -16,7 +16,7 @@ from vae import weights
 
 try:
     import fcntl
-except ImportError:  # Windows
+except ImportError:  # pragma: no cover - Windows
     fcntl = None  # type: ignore[assignment]
 
 CHECKPOINT, LOCK = "checkpoint.pt", ".lock"

@@ -209,11 +209,8 @@ class Run(Generic[Model, Config]):
 
 def device_named(name: str) -> torch.device:
     """`auto` takes CUDA, then Apple's MPS, then the CPU. Raises ValueError for one that is not here."""
-    here = [
-        kind
-        for kind, found in (("cuda", torch.cuda.is_available()), ("mps", torch.backends.mps.is_available()))
-        if found
-    ] + ["cpu"]
+    found = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    here = [kind for kind in found if found[kind]]
     if name not in ("auto", *here):
         raise ValueError(f"torch finds no {name} on this machine: leave out --device, or choose {' or '.join(here)}")
     return torch.device(here[0] if name == "auto" else name)
