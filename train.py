@@ -163,7 +163,7 @@ def explained(error: BaseException) -> str:
     """What ended a training, in a line that says what to do."""
     if isinstance(error, OSError) and error.strerror:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            return f"{error.strerror}: make room and go on with --resume; the last checkpoint is whole"
+            return f"{error.strerror}: make room, then go on with --resume if there is a checkpoint, which is whole"
         return f"{error.filename or 'a file'} cannot be used ({error.strerror}): choose another, or allow it"
     if isinstance(error, MemoryError | RuntimeError) and not isinstance(error, WeightsError):
         return "there is not enough memory: lower --batch-size and go on with --resume"

@@ -192,7 +192,9 @@ def test_on_a_full_disk_nothing_of_the_run_is_lost(run: Path, data_dir: Path, tm
     before = {path.name: path.read_bytes() for path in out.iterdir() if path.name in ("checkpoint.pt", "metrics.csv")}
     status, last = trained(out, data_dir, "--resume", before=FULL)
     assert status == 1
-    assert last == "train.py: File too large: make room and go on with --resume; the last checkpoint is whole"
+    assert (
+        last == "train.py: File too large: make room, then go on with --resume if there is a checkpoint, which is whole"
+    )
     assert {name: (out / name).read_bytes() for name in before} == before
     assert {path.name for path in out.iterdir()} == LEFT
 
