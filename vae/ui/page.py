@@ -17,7 +17,7 @@ from vae.errors import WeightsError
 from vae.model import PRESETS
 from vae.pipeline import Pipeline, load_pipeline
 from vae.ui.api import endpoints
-from vae.ui.server import files, launch
+from vae.ui.server import files, launch, stopping
 from vae.ui.tabs.compare import compare_tab
 from vae.ui.tabs.explore import explore_tab
 from vae.ui.tabs.how import how_tab
@@ -86,6 +86,7 @@ def main(arguments: list[str] | None = None, prog: str = "app.py", manual: str |
     logging.basicConfig(format="%(asctime)s %(message)s")
     logging.getLogger("digit_morph").setLevel(logging.INFO)  # a line a request
     torch.set_num_threads(args.threads)
+    stopping.listen()
     files.own_folder()
     try:
         pipeline = load_pipeline(args.weights, PRESETS)
