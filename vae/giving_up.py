@@ -18,7 +18,7 @@ class GivenUp(BadRequest):
     """Whoever asked for the work has left."""
 
     def __init__(self) -> None:
-        super().__init__("This was given up, as nobody waits for it any more.")
+        super().__init__("This was given up; please ask again.")
 
 
 def watch(over: Event) -> None:

@@ -64,6 +64,7 @@ def guarded(
         app.middleware_stack = Guard(
             app.middleware_stack, trust_proxy=trust_proxy, auth=auth, sweeper=sweeper, turns=TURNS
         )
+        app.state.loop = asyncio.get_running_loop()
         app.state_holder = Forgetful(demo)
         tell_who_leaves(demo, TURNS.leave)
         bound_uploads()
@@ -76,7 +77,6 @@ def guarded(
         gc.freeze()
         sweeping = asyncio.create_task(sweeper.run())
         yield
-        await TURNS.clear()
         sweeping.cancel()
         gc.unfreeze()  # what is frozen when Python ends, libraries take for leaks, and print it
 
@@ -110,7 +110,7 @@ def launch(
     if share:
         print(about_link(demo.local_url, demo.share_url, bool(auth)), flush=True)
     if waits:
-        stopping.serve(demo, lambda: is_idle(demo))
+        stopping.serve(demo, lambda: is_idle(demo), lambda: give_up(demo))
     return started
 
 
@@ -118,6 +118,11 @@ def is_idle(demo: gr.Blocks) -> bool:
     """Whether nobody waits for anything, and no answer for anybody."""
     unfetched = any(tuple(demo._queue.pending_event_ids_session.values()))
     return demo.app.middleware_stack.is_idle and not unfetched
+
+
+def give_up(demo: gr.Blocks) -> None:
+    """End what is under way; whoever waits for it is told so."""
+    asyncio.run_coroutine_threadsafe(TURNS.clear(), demo.app.state.loop).result()
 
 
 def about_link(local_url: str, share_url: str | None, has_password: bool) -> str:

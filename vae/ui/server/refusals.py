@@ -17,6 +17,7 @@ from gradio.route_utils import FnIndexInferError
 from gradio.server_messages import UnexpectedErrorMessage
 from gradio.utils import error_payload
 
+from vae.errors import BadRequest
 from vae.ui.messages import NEUTRAL
 from vae.ui.server.bodies import Refused
 from vae.ui.server.pictures import MAX_FILE, MiB
@@ -38,6 +39,7 @@ FUNCTIONS = re.compile("/gradio_api/(call|run|queue)(/|$)")
 LONGEST = 250  # characters of a sentence
 MCP_MISSING = re.compile(r"Input validation error: '(\w{1,40})' is a required property")
 MCP_FILE = "Invalid file data format"
+MCP_PICTURE = "A picture is given as an address (https://...) or as a data: URL."
 
 
 def of_status(status: int, path: str) -> Refused:
@@ -61,14 +63,17 @@ def of_error(error: Exception, path: str) -> Refused:
 
 
 def payload(error: BaseException | None, show_error: bool) -> dict[str, Any]:
-    """What an event ends with. Our own functions raise nothing but `gr.Error`: what else comes, Gradio has raised
-    on its way to them, over values that it could not take."""
+    """What an event ends with. Our own functions raise sentences: what else comes, Gradio has raised on its way to
+    them, over values that it could not take."""
+    return error_payload(error if isinstance(error, Error) else Error(of_event(error)), show_error)
+
+
+def of_event(error: BaseException | None) -> str:
+    if isinstance(error, BadRequest):
+        return str(error)
     if few := re.search(r"enough input values \(needed: (\d+), got: (\d+)\)", str(error)):
-        error = Error(f"This function takes {few[1]} values, and {few[2]} came.")
-    if not isinstance(error, Error):
-        own_fault = not isinstance(error, ValueError | TypeError | LookupError | AttributeError)
-        error = Error(NEUTRAL if own_fault else VALUES)
-    return error_payload(error, show_error)
+        return f"This function takes {few[1]} values, and {few[2]} came."
+    return VALUES if isinstance(error, ValueError | TypeError | LookupError | AttributeError) else NEUTRAL
 
 
 class PlainMessage(UnexpectedErrorMessage):
@@ -85,8 +90,8 @@ def by_mcp(text: str) -> str:
     if text.startswith("Unknown tool"):
         return NO_FUNCTION
     if text.startswith(MCP_FILE):
-        return "A picture is given as an address (https://...) or as a data: URL."
-    is_sentence = re.fullmatch(rf"[A-Z][^\n]{{,{LONGEST}}}[.!?]", text) and "Error" not in text
+        return MCP_PICTURE
+    is_sentence = re.fullmatch(rf"[A-Z][a-z]* [^\n{{}}\[\]]{{,{LONGEST}}}[.!?]", text) and "Error" not in text
     return text if is_sentence else VALUES
 
 

@@ -39,8 +39,8 @@ def _on_signal(number: int, frame: Any) -> None:
     (again if asked.is_set() else asked).set()
 
 
-def serve(demo: Blocks, is_idle: Callable[[], bool]) -> None:
-    """Wait until stopping is asked for, and do it."""
+def serve(demo: Blocks, is_idle: Callable[[], bool], give_up: Callable[[], None]) -> None:
+    """Wait until stopping is asked for, and do it: when the page is idle, or else `give_up` what there is."""
     _serving.set()
     try:
         while demo.is_running and not asked.wait(0.2):  # a wait without an end is deaf to Ctrl+C on Windows
@@ -52,6 +52,7 @@ def serve(demo: Blocks, is_idle: Callable[[], bool]) -> None:
         until = time.monotonic() + DRAIN_SECONDS
         while not is_idle() and time.monotonic() < until and not again.wait(0.05):
             pass
+        give_up()
         last = threading.Timer(CLOSE_SECONDS, _end)  # a thread that looks a name up, say, cannot be stopped
         last.daemon = True
         last.start()

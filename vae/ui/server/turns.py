@@ -133,13 +133,14 @@ class Turns:
                 here.reschedule(0)
 
     async def clear(self) -> None:
-        """Give all up, as this process ends."""
+        """Give all up, as this process ends, and let those who wait hear of it."""
         for session in tuple(self._here):
             self.leave(session)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(1):
                 while self.taken:
                     await asyncio.sleep(0.02)
+                await asyncio.sleep(0.1)
 
     def _when(self) -> str:
         left = sum(one.seconds for one in (*self._waiting, *self._running)) / self.slots
