@@ -176,7 +176,8 @@ time.sleep(600)
 
 
 def test_what_dead_processes_have_left_is_removed_at_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gradio.mcp.DEFAULT_TEMP_DIR", "")
+    for module in ("mcp", "routes"):
+        monkeypatch.setattr(f"gradio.{module}.DEFAULT_TEMP_DIR", "")
     monkeypatch.setattr(files, "_own", None)
     monkeypatch.setattr(files.atexit, "register", lambda call: None)
     held = tmp_path / f"{files.PREFIX}abcdefgh"

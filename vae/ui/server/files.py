@@ -21,6 +21,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import gradio.mcp
+import gradio.routes
 from gradio.utils import get_upload_folder
 
 from vae import giving_up
@@ -62,7 +63,8 @@ def own_folder() -> Path:
     atexit.register(remove_own)
     _remove_left(folder)
     os.environ["GRADIO_TEMP_DIR"] = str(folder)  # how Gradio is told
-    gradio.mcp.DEFAULT_TEMP_DIR = str(folder)  # it looked at the environment when it was imported
+    for module in (gradio.mcp, gradio.routes):  # they looked at the environment when they were imported
+        module.DEFAULT_TEMP_DIR = str(folder)
     return folder
 
 

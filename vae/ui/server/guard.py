@@ -107,6 +107,11 @@ def content_security_policy(environ: Mapping[str, str] = os.environ) -> str:
     )
 
 
+def path_of(scope: Scope) -> str:
+    """The path as this app knows it."""
+    return str(scope["path"]).removeprefix(scope.get("root_path", ""))
+
+
 def check_target(path: str, query: bytes, root_path: str = "") -> None:
     """Raise `Refused` for a path that this app has no use for."""
     if len(path) + len(query) > MAX_TARGET:
@@ -216,7 +221,7 @@ class Guard:
         address = visitors.address_of(scope, headers, self._trust_proxy)
         exchange = Exchange(receive, send, self._policy, self._held, address)
         began = time.monotonic()
-        counts = not scope["path"].startswith((API + "heartbeat", "/healthz"))
+        counts = not path_of(scope).startswith((API + "heartbeat", "/healthz"))  # these wait for nothing
         self._under_way += counts
         try:
             await self._answer(scope, headers, exchange)
@@ -235,7 +240,7 @@ class Guard:
 
     async def _answer(self, scope: Scope, headers: Headers, exchange: Exchange) -> None:
         """Serve, and say in a sentence what is wrong."""
-        path = scope["path"].removeprefix(scope.get("root_path", ""))
+        path = path_of(scope)
         try:
             await self._serve(scope, headers, exchange)
             if exchange.failure:
@@ -257,14 +262,13 @@ class Guard:
             await exchange.refuse(instead)
 
     async def _serve(self, scope: Scope, headers: Headers, exchange: Exchange) -> None:
-        root_path = scope.get("root_path", "")
-        path = scope["path"].removeprefix(root_path)
+        path = path_of(scope)
         if path == "/healthz":
             await self._tell_health(exchange)
             return
         if self._auth:
             check_password(path, headers, self._auth)
-        check_target(scope["path"], scope.get("query_string", b""), root_path)
+        check_target(scope["path"], scope.get("query_string", b""), scope.get("root_path", ""))
         check_length(headers)
         check_new(scope["method"], path, headers)
         is_mcp, is_upload = bool(MCP.match(path)), bool(UPLOAD.fullmatch(path))

@@ -33,7 +33,6 @@ SENTENCES = {
     405: "This address is not asked in this way.",
     406: "An answer by MCP is JSON or a stream of events; please accept both.",
     413: f"This is too large: a picture may have at most {MAX_FILE // MiB} MB.",
-    503: BUSY,
 }
 FUNCTIONS = re.compile("/gradio_api/(call|run|queue)(/|$)")
 LONGEST = 250  # characters of a sentence
@@ -46,6 +45,8 @@ def of_status(status: int, path: str) -> Refused:
     """Instead of an answer of Gradio's. 422 becomes 400: Gradio's own client expects a list with the former."""
     if status == 404 and FUNCTIONS.match(path):
         return Refused(404, NO_FUNCTION)
+    if status == 503:
+        return Refused(503, BUSY, [(b"retry-after", b"5")])
     otherwise = NEUTRAL if status >= 500 else REQUEST
     return Refused(400 if status == 422 else status, SENTENCES.get(status, otherwise))
 
