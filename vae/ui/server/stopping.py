@@ -52,10 +52,10 @@ def serve(demo: Blocks, is_idle: Callable[[], bool], give_up: Callable[[], None]
         until = time.monotonic() + DRAIN_SECONDS
         while not is_idle() and time.monotonic() < until and not again.wait(0.05):
             pass
-        give_up()
         last = threading.Timer(CLOSE_SECONDS, _end)  # a thread that looks a name up, say, cannot be stopped
         last.daemon = True
         last.start()
+        give_up()
         demo.close(verbose=False)
         files.remove_own()
 
