@@ -50,6 +50,7 @@ class Visitor:
         self.page = self.context.new_page()
         self.page.on("pageerror", lambda error: self.wrong.append(str(error)))
         self.host = ""
+        self.at: Any = None  # where somebody left the page for the next one who only looks at it
         self.wrong: list[str] = []
 
     def _check(self, request: Any) -> None:
@@ -57,8 +58,14 @@ class Visitor:
         if url.scheme in ("http", "https") and url.netloc != self.host:
             self.wrong.append(f"request to {url.netloc}")
 
-    def open(self, address: str, fragment: str, dark: bool, reduced_motion: str) -> Any:
-        self.host, self.wrong = urlsplit(address).netloc, []
+    def open(self, address: str, fragment: str, dark: bool, reduced_motion: str, looks: bool) -> Any:
+        at = (address, fragment, dark, reduced_motion) if looks else None
+        self.wrong = []
+        if at and at == self.at:
+            return self.page
+        if self.at:
+            self.leave(address)
+        self.host, self.at = urlsplit(address).netloc, at
         self.page.emulate_media(color_scheme="dark" if dark else "light", reduced_motion=reduced_motion)
         self.page.goto(address + fragment)
         return whole(self.page)
@@ -70,6 +77,7 @@ class Visitor:
         self.page.goto(f"{address}healthz")
         self.page.evaluate("[localStorage, sessionStorage].forEach((storage) => storage.clear())")
         self.context.clear_cookies()
+        self.at = None
 
 
 @pytest.fixture(scope="session")
@@ -81,7 +89,8 @@ def visitors() -> dict[Any, list[Visitor]]:
 @pytest.fixture
 def open_page(browser: Any, address: str, visitors: dict[Any, list[Visitor]]) -> Iterator[Callable[..., Any]]:
     """`open_page(fragment="", phone=False, dark=False, ...)` -> the whole page, its opening morph playing, as
-    somebody sees it who was never there before.
+    somebody sees it who was never there before. Tests that only look, and leave the page as it is but for what
+    plays and where its sliders are, say `looks=True` and share it.
 
     After the test, everything that went wrong in it fails the test: an error of a script, or a request to
     another host.
@@ -89,18 +98,24 @@ def open_page(browser: Any, address: str, visitors: dict[Any, list[Visitor]]) ->
     here: list[tuple[Any, Visitor]] = []
 
     def opened(
-        fragment: str = "", phone: bool = False, dark: bool = False, reduced_motion: str = "no-preference", **more: Any
+        fragment: str = "",
+        phone: bool = False,
+        dark: bool = False,
+        reduced_motion: str = "no-preference",
+        looks: bool = False,
+        **more: Any,
     ) -> Any:
-        key = (phone, *more.items())
+        key = (address, phone, *more.items())
         visitor = visitors[key].pop() if visitors[key] else Visitor(browser, phone, **more)
         here.append((key, visitor))
-        return visitor.open(address, fragment, dark, reduced_motion)
+        return visitor.open(address, fragment, dark, reduced_motion, looks)
 
     yield opened
     wrong = [error for _, visitor in here for error in visitor.wrong]
     for key, visitor in here:
         try:
-            visitor.leave(address)
+            if not visitor.at or visitor.wrong:
+                visitor.leave(address)
         except playwright.Error:  # after a test that failed; the next one starts afresh
             visitor.context.close()
         else:

@@ -26,6 +26,8 @@ def opened(open_page: Open, **more: Any) -> Any:
     page = open_page("#compare", **more)
     page.wait_for_function("document.querySelectorAll('.rebuilt .mini').length >= 14")
     page.wait_for_selector(".compare:not([data-busy])")
+    if more.get("looks") and page.inner_text(".compare .play") == "Play":  # stopped by the last who looked
+        page.click(".compare .play")
     return page
 
 
@@ -39,7 +41,7 @@ def seek(page: Any, frame: int, within: str = ".compare") -> None:
 
 
 def test_every_model_has_a_cell_and_all_of_them_move(open_page: Open) -> None:
-    page = opened(open_page)
+    page = opened(open_page, looks=True)
     before = pictures(page)
     assert len(before) == 8 and all(0.02 < ink < 0.5 for ink, _ in before)
     page.wait_for_function(f"(old) => ({PIXELS})('.entry canvas').every(([, sum], i) => sum !== old[i][1])", arg=before)
@@ -48,7 +50,7 @@ def test_every_model_has_a_cell_and_all_of_them_move(open_page: Open) -> None:
 
 
 def test_the_slider_stops_and_moves_all_of_them_in_step(open_page: Open) -> None:
-    page = opened(open_page)
+    page = opened(open_page, looks=True)
     seek(page, 20)
     assert page.inner_text(".compare .play") == "Play"
     middle = pictures(page)
@@ -61,7 +63,7 @@ def test_the_slider_stops_and_moves_all_of_them_in_step(open_page: Open) -> None
 
 
 def test_it_can_be_used_by_keyboard(open_page: Open) -> None:
-    page = opened(open_page)
+    page = opened(open_page, looks=True)
     page.focus(".compare .play")
     page.keyboard.press("Enter")
     assert page.inner_text(".compare .play") == "Play"
@@ -73,7 +75,7 @@ def test_it_can_be_used_by_keyboard(open_page: Open) -> None:
 
 
 def test_the_scoreboard_and_the_curves_are_there(open_page: Open) -> None:
-    page = opened(open_page)
+    page = opened(open_page, looks=True)
     assert page.locator(".scores").count() == 3
     assert page.locator(".scores").first.locator("tbody tr").count() >= 5
     charts = page.locator(".for-compare .chart")
@@ -85,7 +87,7 @@ def test_the_scoreboard_and_the_curves_are_there(open_page: Open) -> None:
 
 
 def test_a_chart_can_be_read_by_pointer_and_by_keys(open_page: Open) -> None:
-    page = opened(open_page)
+    page = opened(open_page, looks=True)
     chart = page.locator(".for-compare .chart").first
     chart.scroll_into_view_if_needed()
     last = chart.locator(".readout").inner_text()
@@ -101,9 +103,9 @@ def test_it_follows_the_visitors_last_morph(open_page: Open) -> None:
     page.click("nav.tabs a[href$='#type']")
     page.fill("#type-source input", "32")
     page.fill("#type-target input", "41")
-    before = page.evaluate("digitMorph.morph.recipe")
+    before = page.evaluate("digitMorph.morph.permalink")
     page.click("#morph")
-    page.wait_for_function("(before) => digitMorph.morph.recipe !== before", arg=before)
+    page.wait_for_function("(before) => digitMorph.morph.permalink !== before", arg=before)
     page.click("nav.tabs a[href$='#compare']")
     page.wait_for_function("document.querySelector('.compare .name').textContent === '32 becomes 41'")
     assert page.locator(".rebuilt[data-preset=mlp] .mini").count() == 4
@@ -137,17 +139,17 @@ def test_an_overtaken_answer_that_failed_does_not_stand_in_the_way(open_page: Op
             const answered = digitMorph.compared;
             digitMorph.compared = () => {  // the first answer: late, and none
                 digitMorph.compared = answered;
-                digitMorph.morph = { ...digitMorph.morph, recipe: window.later };
+                digitMorph.morph = { ...digitMorph.morph, permalink: window.later };
                 return answered(null);
             };
         }"""
     )
     page.click("nav.tabs a[href$='#type']")
     page.fill("#type-source input", "6")
-    window = after(page, lambda: page.click("#morph"))["recipe"]
+    window = after(page, lambda: page.click("#morph"))["permalink"]
     page.fill("#type-source input", "5")
     after(page, lambda: page.click("#morph"))
-    page.evaluate("(recipe) => (window.later = recipe)", window)
+    page.evaluate("(permalink) => (window.later = permalink)", window)
     page.click("nav.tabs a[href$='#compare']")
     page.wait_for_function("document.querySelector('.compare .name').textContent === '6 becomes 41'")
     assert page.inner_text(".compare .error") == ""

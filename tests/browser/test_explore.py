@@ -123,13 +123,13 @@ def test_clicking_two_places_plays_a_morph_between_them(explored: Callable[..., 
 @pytest.mark.parametrize("phone", [False, True], ids=["wide", "phone"])
 def test_two_places_become_the_morph_on_the_stage(explored: Callable[..., Any], phone: bool) -> None:
     page = explored(phone=phone)
-    before = page.evaluate("digitMorph.morph.recipe")
+    before = page.evaluate("digitMorph.morph.permalink")
     tap = page.touchscreen.tap if phone else page.mouse.click
     tap(*place(page, 0.97, 0.3))
     assert page.is_disabled(".morph-these")  # one place is no way
     tap(*place(page, 0.05, 0.95))
     page.click(".morph-these")
-    page.wait_for_function("(before) => digitMorph.morph.recipe !== before", arg=before)
+    page.wait_for_function("(before) => digitMorph.morph.permalink !== before", arg=before)
     assert page.inner_text("#player .name") == "0 becomes 1"
     assert page.get_attribute("nav.tabs a[aria-current]", "href") == "#upload"
     assert page.locator("#upload-source .shots img, #upload-target .shots img").count() == 2
@@ -203,11 +203,11 @@ def test_the_visitors_last_morph_lies_on_the_map(explored: Callable[..., Any]) -
     names = page.evaluate("digitMorph.explore.map.trails.map((trail) => trail.names)")
     assert names == [["3", "8"]]  # the opening morph
     page.click("nav.tabs a[href='#type']")
-    before = page.evaluate("digitMorph.morph.recipe")
+    before = page.evaluate("digitMorph.morph.permalink")
     page.fill("#type-source input", "32")
     page.fill("#type-target input", "41")
     page.click("#morph")
-    page.wait_for_function("(before) => digitMorph.morph.recipe !== before", arg=before)
+    page.wait_for_function("(before) => digitMorph.morph.permalink !== before", arg=before)
     page.click("nav.tabs a[href='#explore']")
     page.wait_for_function("digitMorph.explore.map.trails.length === 2")
 
@@ -299,8 +299,8 @@ def test_a_failure_is_said_and_what_follows_works(explored: Callable[..., Any]) 
     page = explored()
     page.evaluate(
         """() => {
-            const wish = digitMorph.wish;
-            digitMorph.wish = () => ((digitMorph.wish = wish), { ...wish(), digit: "x" });
+            const action = digitMorph.action;
+            digitMorph.action = () => ((digitMorph.action = action), { ...action(), digit: "x" });
         }"""
     )
     page.click("[data-more=new]")

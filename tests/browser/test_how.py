@@ -18,6 +18,8 @@ Open = Callable[..., Any]
 def opened(open_page: Open, **more: Any) -> Any:
     page = open_page("#how", **more)
     page.wait_for_selector(".map .here[d]", state="attached")
+    if more.get("looks") and page.inner_text(".how .play") == "Play":  # stopped by the last who looked
+        page.click(".how .play")
     return page
 
 
@@ -34,7 +36,7 @@ def state(page: Any) -> dict[str, Any]:
 
 
 def test_every_step_is_shown(open_page: Open) -> None:
-    page = opened(open_page)
+    page = opened(open_page, looks=True)
     assert page.locator(".origin .figures").all_inner_texts() == ["3", "8"]
     assert all(ink > 0.03 for ink, _ in pictures(page, ".how .pixels"))
     latents = int(page.inner_text(".how .count"))
@@ -46,7 +48,7 @@ def test_every_step_is_shown(open_page: Open) -> None:
 
 
 def test_the_slider_moves_bars_dot_and_frame_together(open_page: Open) -> None:
-    page = opened(open_page)
+    page = opened(open_page, looks=True)
     seek(page, 0, ".how")
     start = state(page)
     assert start["alpha"] == "0%"
@@ -58,7 +60,7 @@ def test_the_slider_moves_bars_dot_and_frame_together(open_page: Open) -> None:
 
 
 def test_it_plays_by_itself_and_stops(open_page: Open) -> None:
-    page = opened(open_page)
+    page = opened(open_page, looks=True)
     was = page.locator(".map .here").get_attribute("d")
     page.wait_for_function("(was) => document.querySelector('.map .here').getAttribute('d') !== was", arg=was)
     page.click(".how .play")

@@ -47,15 +47,15 @@ def inked(page: Any, side: str) -> bool:
     )
 
 
-def recipe(page: Any) -> str:
-    return page.evaluate("digitMorph.morph.recipe")
+def permalink(page: Any) -> str:
+    return page.evaluate("digitMorph.morph.permalink")
 
 
 def after(page: Any, act: Callable[[], Any]) -> dict[str, Any]:
     """Do something that makes another morph; returns that morph."""
-    before = recipe(page)
+    before = permalink(page)
     act()
-    page.wait_for_function("(before) => digitMorph.morph.recipe !== before", arg=before)
+    page.wait_for_function("(before) => digitMorph.morph.permalink !== before", arg=before)
     return page.evaluate("digitMorph.morph")
 
 
@@ -375,7 +375,7 @@ def test_a_link_opens_the_same_drawn_morph(open_page: Open, address: str) -> Non
     page.wait_for_function("location.hash.startsWith('#m=')")
     fragment = page.evaluate("location.hash")
     other = open_page(fragment)
-    other.wait_for_function("(made) => digitMorph.morph.recipe === made", arg=made["recipe"])
+    other.wait_for_function("(made) => digitMorph.morph.permalink === made", arg=made["permalink"])
     assert other.evaluate("digitMorph.morph.video") == made["video"]
 
 
@@ -387,7 +387,7 @@ def test_a_typed_link_opens_where_one_types_also_after_a_reload(open_page: Open)
     page.wait_for_function("location.hash.startsWith('#m=')")
     page.reload()
     whole(page)
-    page.wait_for_function("(made) => digitMorph.morph.recipe === made", arg=made["recipe"])
+    page.wait_for_function("(made) => digitMorph.morph.permalink === made", arg=made["permalink"])
     assert page.evaluate("document.documentElement.dataset.tab") == "type"
     assert page.input_value("#type-source input") == "64"
 
@@ -401,8 +401,8 @@ def test_a_link_copied_beside_pictures_lays_their_digits_on_the_pads(open_page: 
     page.wait_for_function("location.hash.startsWith('#m=')")
     page.reload()
     whole(page)
-    page.wait_for_function("(made) => digitMorph.morph.recipe === made", arg=made["recipe"])
-    assert anew(page, lambda: page.click("#morph"))["recipe"] == made["recipe"]
+    page.wait_for_function("(made) => digitMorph.morph.permalink === made", arg=made["permalink"])
+    assert anew(page, lambda: page.click("#morph"))["permalink"] == made["permalink"]
 
 
 def test_a_damaged_link_is_said(open_page: Open) -> None:
@@ -476,7 +476,7 @@ def reopened(open_page: Open, page: Any, **more: Any) -> Any:
     page.click("[data-link]")
     page.wait_for_function("location.hash.startsWith('#m=')")
     other = open_page(page.evaluate("location.hash"), **more)
-    other.wait_for_function("(made) => digitMorph.morph.recipe === made", arg=recipe(page))
+    other.wait_for_function("(made) => digitMorph.morph.permalink === made", arg=permalink(page))
     return other
 
 
@@ -489,7 +489,7 @@ def test_one_goes_on_from_a_link(open_page: Open, phone: bool) -> None:
     other = reopened(open_page, page, phone=phone, dark=phone)
     assert inked(other, "source") and inked(other, "target")
     again = anew(other, lambda: other.click("#morph"))
-    assert (again["recipe"], again["video"]) == (made["recipe"], made["video"])
+    assert (again["permalink"], again["video"]) == (made["permalink"], made["video"])
     swapped = after(other, lambda: other.click("#swap"))
     assert numbers(swapped) == numbers(made)[::-1]
     other.click("#pad-target [data-tool=clear]")
@@ -531,7 +531,7 @@ def test_a_typed_link_opens_where_one_types(open_page: Open) -> None:
     other = reopened(open_page, page)
     assert other.is_visible("#type-source input")
     other.wait_for_function("document.querySelector('#via input').value === '9 8 7 6 5 4 3 2 1'")
-    assert anew(other, lambda: other.click("#morph"))["recipe"] == made["recipe"]
+    assert anew(other, lambda: other.click("#morph"))["permalink"] == made["permalink"]
 
 
 def test_what_was_drawn_over_a_link_outlives_a_reload(open_page: Open) -> None:
@@ -543,7 +543,7 @@ def test_what_was_drawn_over_a_link_outlives_a_reload(open_page: Open) -> None:
     other.click("#pad-source [data-tool=clear]")
     draw(other, "source", ONE)
     other.reload()
-    other.wait_for_function("(made) => window.digitMorph?.morph?.recipe === made", arg=recipe(page))
+    other.wait_for_function("(made) => window.digitMorph?.morph?.permalink === made", arg=permalink(page))
     assert strokes(other, "source") == 1
     assert numbers(after(other, lambda: other.click("#morph"))) == ["1", "1"]
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 # Gradio brings the page part by part, in an order of its own, and what comes late moves what is there.
-WHOLE = """window.digitMorph?.morph && digitMorph.keep && digitMorph.explore && digitMorph.compared
+WHOLE = """window.digitMorph?.morph && digitMorph.downloads && digitMorph.explore && digitMorph.compared
     && digitMorph.explained && document.querySelector(".theme-toggle").textContent
     && ["source", "target"].every((side) => digitMorph.pads[side] && digitMorph.uploads?.[side])
     && ["#swap", "#morph", "#random", "#countdown", "#another", "#type-source input", "#type-target input",

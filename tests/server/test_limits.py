@@ -155,8 +155,8 @@ def test_the_page_shows_any_morph_and_says_which_file_is_too_large(pipeline: Pip
     sequence = {"steps": 104, "fps": 60, "playback": "bounce", "formats": ()}
     for via, width in ((wide, 4), (long, 1)):
         asked = MorphRequest(via[0], via[0], via, size=1024, **sequence)
-        assert 56 <= player.film_size(asked) * width <= 768
+        assert 56 <= player.film_size(asked, width) * width <= 768
         link = permalink.pack(asked, [Reading(torch.zeros(0), (), (), typed) for typed in asked.sides])
         with pytest.raises(BadRequest, match="choose a size of at most"):
-            downloads.save(pipeline)({"recipe": link, "format": "mp4"})
-    assert player.film_size(MorphRequest("3", "8")) == 512
+            downloads.save(pipeline)({"permalink": link, "format": "mp4"})
+    assert player.film_size(MorphRequest("3", "8"), 1) == 512

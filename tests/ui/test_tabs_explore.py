@@ -61,13 +61,13 @@ def test_points_of_other_weights_are_said_and_the_map_is_there(
 
 def test_a_morphs_trail_has_a_line_for_each_place_that_both_numbers_have(small_pipeline: Pipeline) -> None:
     text = link_of("32", "41", steps=6)
-    lines = asked({"ask": "trail", "recipe": text}, small_pipeline)["lines"]
+    lines = asked({"ask": "trail", "permalink": text}, small_pipeline)["lines"]
     assert torch.tensor(lines).shape == (2, 6, 2)
     three, longer = (read_number(n, small_pipeline).pictures for n in ("3", "41"))  # a link keeps 4 bits of each pixel
     longer, single = (link_of(three, to, steps=240) for to in (longer, longer[1:]))
-    lines = torch.tensor(asked({"ask": "trail", "recipe": longer}, small_pipeline)["lines"])
+    lines = torch.tensor(asked({"ask": "trail", "permalink": longer}, small_pipeline)["lines"])
     assert lines.shape == (1, explore.TRAIL, 2)
-    alone = torch.tensor(asked({"ask": "trail", "recipe": single}, small_pipeline)["lines"])
+    alone = torch.tensor(asked({"ask": "trail", "permalink": single}, small_pipeline)["lines"])
     torch.testing.assert_close(lines[0, -1], alone[0, -1], atol=0.01, rtol=0)  # the 1 stands alone in both
 
 
@@ -107,7 +107,7 @@ def test_ten_new_ones_and_ten_of_one_hand(small_pipeline: Pipeline) -> None:
         ({"ask": "sheet", "digit": 3, "at": [float("inf")] * 8}, "sliders"),
         ({"ask": "sheet", "digit": 3, "at": "home"}, "sliders"),
         ({"ask": "hand", "drawing": "data:text/html,x"}, "did not arrive whole"),
-        ({"ask": "trail", "recipe": "nonsense"}, "link"),
+        ({"ask": "trail", "permalink": "nonsense"}, "link"),
     ],
 )
 def test_what_is_wrong_is_said_in_a_sentence(action: Any, sentence: str, small_pipeline: Pipeline) -> None:

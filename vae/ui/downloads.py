@@ -34,23 +34,23 @@ def download_row() -> gr.HTML:
     )
     return gr.HTML(
         html_template=(
-            f'<div class="keep"><span class="keep-row"><span class="keep-name">Download:</span>{files}'
+            f'<div class="downloads"><span class="download-row"><span class="download-name">Download:</span>{files}'
             '<button type="button" data-link>Copy link</button></span>'
             '<span class="said" role="status"></span></div>'
         ),
-        js_on_load="digitMorph.mountKeep(element, trigger, ['save', 'reopen'])",
+        js_on_load="digitMorph.mountDownloads(element, trigger, ['save', 'reopen'])",
         apply_default_css=False,
-        elem_id="keep",
+        elem_id="downloads",
     )
 
 
 def save(pipeline: Pipeline) -> Prepare:
-    """{"recipe", "format"} -> the path of the file, and no words."""
+    """{"permalink", "format"} -> the path of the file, and no words."""
 
     def prepare(action: Any) -> Work:
         if not isinstance(action, dict) or action.get("format") not in DOWNLOADS:
             raise BadRequest("There is no such format.")
-        request = permalink.unpack(action.get("recipe"), formats=(action["format"],))
+        request = permalink.unpack(action.get("permalink"), formats=(action["format"],))
         return Work(request.seconds, lambda: [files.keep_morph(produce(request, pipeline), action["format"]), None])
 
     return prepare

@@ -22,7 +22,7 @@ from vae.ui.tabs.compare import compare_tab
 from vae.ui.tabs.explore import explore_tab
 from vae.ui.tabs.how import how_tab
 from vae.ui.tabs.morph import morph_tab
-from vae.ui.theme import STATIC, head, static, theme
+from vae.ui.theme import STATIC, gradio_theme, head, static
 
 
 def build_demo(pipeline: Pipeline) -> gr.Blocks:
@@ -41,7 +41,7 @@ def build_demo(pipeline: Pipeline) -> gr.Blocks:
 
 def page_settings() -> dict[str, Any]:
     """What `launch` needs for the look; `vae.ui.server.launch` has the rest."""
-    return {"theme": theme(), "head": head(), "favicon_path": STATIC / "favicon.svg", "footer_links": []}
+    return {"theme": gradio_theme(), "head": head(), "favicon_path": STATIC / "favicon.svg", "footer_links": []}
 
 
 def host_and_port(environ: Mapping[str, str] = os.environ) -> tuple[str, int]:

@@ -14,7 +14,7 @@ Seen = list[float] | None
 """A digit and how certain the reader is of it; None where there is no ink."""
 
 
-def ribbon(pipeline: Pipeline, digits: Tensor) -> list[list[Seen]]:
+def seen_by_reader(pipeline: Pipeline, digits: Tensor) -> list[list[Seen]]:
     """What the reader sees in digits `(T, N, 28, 28)`: N lines of T."""
     found: list[Seen] = []
     for part in digits.flatten(0, 1)[:, None].split(AT_ONCE):

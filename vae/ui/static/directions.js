@@ -21,12 +21,12 @@
 
     /* The strips through a place; null: the digit's own. */
     async refresh(at = this.at, digit = this.digit, seed = this.seed) {
-      const wished = {};
-      this.wished = wished;
+      const requested = {};
+      this.requested = requested;
       const made = await this.ask({ ask: "sheet", digit, seed, at });
       if (!made) return;
       const sheet = await digitMorph.unpack(made.strips);
-      if (wished !== this.wished) return; // moved on meanwhile
+      if (requested !== this.requested) return; // moved on meanwhile
       Object.assign(this, { made, sheet, digit, seed, at: made.at });
       this.dimensions.textContent = made.dimensions;
       if (this.rows?.length !== made.names.length) this.build();
@@ -73,7 +73,7 @@
 
     /* Along strip k, at once; the others follow when the visitor lets go. */
     set(k, value) {
-      this.wished = {}; // an answer on its way is of another place
+      this.requested = {}; // an answer on its way is of another place
       this.at = this.at.with(k, this.clamped(value));
       this.home.disabled = false;
       this.show(k);

@@ -1,24 +1,24 @@
 /* Taking a morph along: files on demand, and the link. */
-digitMorph.mountKeep = (element, trigger) => {
+digitMorph.mountDownloads = (element, trigger) => {
   const said = element.querySelector(".said");
-  let wanted = { recipe: "", format: "" };
+  let wanted = { permalink: "", format: "" };
   element.addEventListener("click", async (event) => {
     const button = event.target.closest("button");
     if (!button || !digitMorph.morph) return;
-    const { recipe } = digitMorph.morph;
+    const { permalink } = digitMorph.morph;
     if (button.dataset.format) {
-      wanted = { recipe, format: button.dataset.format };
+      wanted = { permalink, format: button.dataset.format };
       said.textContent = "Making the file …";
       trigger("save");
     } else {
-      const address = `${location.origin}${location.pathname}${location.search}#m=${recipe}`;
+      const address = `${location.origin}${location.pathname}${location.search}#m=${permalink}`;
       history.replaceState(null, "", address);
-      if (document.documentElement.dataset.tab === "draw") digitMorph.kept("link", recipe); // the pads outlive a reload
+      if (document.documentElement.dataset.tab === "draw") digitMorph.kept("link", permalink); // the pads outlive a reload
       const copied = await navigator.clipboard?.writeText(address).then(() => true, () => false);
       said.textContent = copied ? "Link copied. It holds the whole morph." : "The link is in the address bar.";
     }
   });
-  digitMorph.wished = () => wanted;
+  digitMorph.download = () => wanted;
   digitMorph.saved = (file, words) => {
     said.textContent = file ? "" : (words ?? "The file could not be made. Please try again.");
     if (file) digitMorph.make("a", { href: file.url, download: file.orig_name ?? "" }).click();
@@ -30,6 +30,6 @@ digitMorph.mountKeep = (element, trigger) => {
     };
     trigger("reopen");
   };
-  digitMorph.keep = element;
+  digitMorph.downloads = element;
   digitMorph.openLink();
 };

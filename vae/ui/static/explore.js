@@ -22,7 +22,7 @@
       trigger(name);
     }
 
-    digitMorph.wish = () => asked.action;
+    digitMorph.action = () => asked.action;
     digitMorph.answered = (made) => {
       const { done } = asked;
       asked = null;
@@ -87,10 +87,10 @@
     }
 
     async function trace() {
-      const { recipe, sides } = digitMorph.morph ?? {};
-      if (!view.map || !recipe || recipe === traced) return;
-      traced = recipe;
-      const made = await ask({ ask: "trail", recipe });
+      const { permalink, sides } = digitMorph.morph ?? {};
+      if (!view.map || !permalink || permalink === traced) return;
+      traced = permalink;
+      const made = await ask({ ask: "trail", permalink });
       if (made) view.trace(made.lines, sides.map((side) => side.number));
     }
 

@@ -8,7 +8,7 @@
     place = 0;
     const { source, target } = digitMorph.pads;
     const byPad = document.documentElement.dataset.tab === "draw" && source && target;
-    drawing = byPad ? { recipe: morph.recipe, pictures: [source.picture(), target.picture()] } : null;
+    drawing = byPad ? { permalink: morph.permalink, pictures: [source.picture(), target.picture()] } : null;
   });
 
   digitMorph.mountHow = (root, trigger) => {
@@ -45,7 +45,7 @@
     });
 
     const tab = new digitMorph.LazyTab("how", find(".how"), () => trigger("explain"), show);
-    digitMorph.explanation = () => ({ recipe: digitMorph.morph.recipe, place });
+    digitMorph.explanation = () => ({ permalink: digitMorph.morph.permalink, place });
     digitMorph.explained = (made) => tab.answered(made);
 
     async function show(made) {
@@ -94,7 +94,7 @@
       if (made.typed[i]) {
         box.replaceChildren(digitMorph.make("span", { className: "figures", textContent: number }));
         caption.textContent = `typed, in ${made.hand}`;
-      } else if (drawing?.recipe === digitMorph.morph.recipe && drawing.pictures[i]) {
+      } else if (drawing?.permalink === digitMorph.morph.permalink && drawing.pictures[i]) {
         box.replaceChildren(digitMorph.make("img", { src: drawing.pictures[i], alt: `Your drawing of ${number}` }));
         caption.textContent = "your drawing";
       } else {

@@ -24,7 +24,7 @@ digitMorph.LazyTab = class {
   }
 
   get key() {
-    return `${digitMorph.morph.recipe}/${this.extra}`;
+    return `${digitMorph.morph.permalink}/${this.extra}`;
   }
 
   async answered(made) {

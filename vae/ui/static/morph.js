@@ -94,10 +94,10 @@
       const ends = [morph.sides[0], morph.sides.at(-1)];
       const typed = ends.every((side) => side.typed); // the fields have them already
       digitMorph.openTab(typed ? "type" : "draw");
-      if (!typed && digitMorph.kept("link") !== morph.recipe)
+      if (!typed && digitMorph.kept("link") !== morph.permalink)
         for (const [i, { typed, number, digits }] of ends.entries())
           sheets()[i].set(typed ? { number } : { carried: digits.map(({ ink }) => ink) });
-      digitMorph.kept("link", morph.recipe);
+      digitMorph.kept("link", morph.permalink);
     }
     digitMorph.arrived(morph);
   };

@@ -1,5 +1,5 @@
 /* The page: which tab is open, light or dark. Everything hangs on one object; the other scripts add to it. */
-window.digitMorph = { pads: {}, uploads: {}, player: null, keep: null, morph: null };
+window.digitMorph = { pads: {}, uploads: {}, player: null, downloads: null, morph: null };
 
 (() => {
   const root = document.documentElement;
@@ -27,9 +27,9 @@ window.digitMorph = { pads: {}, uploads: {}, player: null, keep: null, morph: nu
 
   const known = (hash) => TABS.includes(hash.slice(1));
 
-  /* The address of a morph is #m= and its recipe. */
+  /* The address of a morph is #m= and its permalink. */
   digitMorph.openLink = () => {
-    if (digitMorph.keep && location.hash.startsWith("#m=")) digitMorph.reopen(location.hash.slice(3));
+    if (digitMorph.downloads && location.hash.startsWith("#m=")) digitMorph.reopen(location.hash.slice(3));
   };
 
   function follow() {

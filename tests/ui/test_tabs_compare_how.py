@@ -62,16 +62,16 @@ def test_typed_numbers_are_computed_once_and_drawings_are_not_kept(pipeline: Pip
     assert answer(drawn) is not answer(drawn)
 
 
-@pytest.mark.parametrize("wrong", [None, 3, "", "nonsense", {"recipe": 3}])
+@pytest.mark.parametrize("wrong", [None, 3, "", "nonsense", {"permalink": 3}])
 def test_what_is_no_permalink_is_said_in_a_sentence(wrong: object, pipeline: Pipeline) -> None:
     with pytest.raises(BadRequest, match="damaged"):
         compare.comparing(pipeline)(wrong)
     with pytest.raises(BadRequest, match="damaged"):
-        how.explained({"recipe": wrong}, pipeline)
+        how.explained({"permalink": wrong}, pipeline)
 
 
 def test_how_takes_one_digit_apart(pipeline: Pipeline) -> None:
-    made = how.explained({"recipe": link_of("3", "8")}, pipeline)
+    made = how.explained({"permalink": link_of("3", "8")}, pipeline)
     assert made["numbers"] == ["3", "8"] and made["way"] == "handwritten" and made["places"] == 1
     assert len(made["z"]) == len(made["path"]) == len(made["alpha"]) == made["frames"]
     assert all(len(z) == made["latents"] for z in made["z"])
@@ -83,14 +83,16 @@ def test_how_takes_one_digit_apart(pipeline: Pipeline) -> None:
 
 def test_how_takes_the_digit_apart_that_is_asked_for(pipeline: Pipeline) -> None:
     both = link_of("132", "41", path="linear")
-    digits = [[end["digit"] for end in how.explained({"recipe": both, "place": i}, pipeline)["ends"]] for i in (0, 1)]
+    digits = [
+        [end["digit"] for end in how.explained({"permalink": both, "place": i}, pipeline)["ends"]] for i in (0, 1)
+    ]
     assert digits == [[3, 4], [2, 1]]
-    assert how.explained({"recipe": both}, pipeline)["way"] == "linear"
+    assert how.explained({"permalink": both}, pipeline)["way"] == "linear"
     for place in (2, -1, "first", None, 0.5):
         with pytest.raises(BadRequest, match="place"):
-            how.explained({"recipe": both, "place": place}, pipeline)
+            how.explained({"permalink": both, "place": place}, pipeline)
 
 
 def test_a_digit_that_turns_into_its_like_has_one_cloud(pipeline: Pipeline) -> None:
-    made = how.explained({"recipe": link_of("3", "3")}, pipeline)
+    made = how.explained({"permalink": link_of("3", "3")}, pipeline)
     assert len(made["codes"]) == 1

@@ -11,7 +11,7 @@ from PIL import Image, PngImagePlugin
 
 from vae.errors import BadRequest, UnreadablePicture
 from vae.ink import open_image
-from vae.sanitize import MOST_SCANS, plain
+from vae.picture_file import MOST_SCANS, plain
 from vae.sketch import read_digits
 
 GREY = np.asarray(Image.open(io.BytesIO(seven())))[::4, ::4].copy()
