@@ -26,6 +26,7 @@ SERVER = """
 import logging, sys, time
 from pathlib import Path
 import gradio as gr
+from gradio import networking
 from vae import giving_up
 from vae.ui.server import files, launch, stopping
 from vae.ui.server.events import in_turn
@@ -46,6 +47,9 @@ def work():
 
 async def wait(text):
     return await in_turn(lambda _: Work(1, work), [text])
+
+ask = networking.url_ok
+networking.url_ok = lambda url: (time.sleep(1), ask(url))[1]  # it serves for a while before `launch` is through
 
 with gr.Blocks(analytics_enabled=False) as demo:
     gr.Button().click(wait, gr.Textbox(), gr.Textbox(), api_name="wait")
@@ -116,7 +120,10 @@ class Process:
     def log(self) -> str:
         return (self.folder / "log").read_text()
 
-    def close(self) -> None:
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *_: object) -> None:
         self._process.kill()
         self._process.wait()
         self._log.close()
@@ -134,12 +141,13 @@ def processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[st
 
     yield ready
     for process in running.values():
-        process.close()
+        with process:
+            pass
 
 
 def test_what_is_under_way_is_finished_and_nothing_begun(processes: Callable[[str], Process]) -> None:
     server = processes("patient")
-    with ThreadPoolExecutor(1) as caller:
+    with ThreadPoolExecutor(1) as caller, server:  # killed if something fails, as the caller waits for it
         called = caller.submit(server.call)
         server.begun()
         assert server.health() == (200, "ok")
@@ -149,14 +157,14 @@ def test_what_is_under_way_is_finished_and_nothing_begun(processes: Callable[[st
         assert server.page() == 200 and not called.done()
         server.done.touch()
         status, said = called.result()
+        assert server.ended() == 0
     assert status == 200 and 'event: complete\ndata: ["made"]' in said
-    assert server.ended() == 0
     assert not server.own and "Traceback" not in server.log()
 
 
 def test_who_asks_twice_is_not_kept_waiting(processes: Callable[[str], Process]) -> None:
     server = processes("hurried")
-    with ThreadPoolExecutor(1) as caller:
+    with ThreadPoolExecutor(1) as caller, server:  # killed if something fails, as the caller waits for it
         called = caller.submit(server.call)
         server.begun()
         server.tell(signal.SIGINT)
@@ -221,7 +229,7 @@ def test_a_process_says_itself_what_signals_do() -> None:
 
 
 def test_a_signal_while_it_loads_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stopping, "_serving", SimpleNamespace(is_set=lambda: False))
+    monkeypatch.setattr(stopping, "serving", threading.Event())
     with pytest.raises(SystemExit) as ended:
         stopping._on_signal(signal.SIGTERM, None)
     assert not ended.value.code
@@ -230,7 +238,7 @@ def test_a_signal_while_it_loads_ends_it(monkeypatch: pytest.MonkeyPatch) -> Non
 @pytest.mark.parametrize("closed", [False, True], ids=["its time is over", "somebody has closed it"])
 def test_what_does_not_end_is_given_up(closed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     done: list[str] = []
-    for name in ("asked", "again", "_serving"):
+    for name in ("asked", "again"):
         monkeypatch.setattr(stopping, name, threading.Event())
     monkeypatch.setattr(stopping, "DRAIN_SECONDS", 0.01)
     monkeypatch.setattr(stopping, "_end", lambda: None)

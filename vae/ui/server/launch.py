@@ -103,6 +103,8 @@ def launch(
     settings = {**launch_settings(), "mcp_server": not auth, **page}
     settings["app_kwargs"] = {"lifespan": guarded(trust_proxy, auth)}
     waits = not settings.pop("prevent_thread_lock", False)
+    if waits:
+        stopping.serving.set()
     demo.queue(**queue_settings())
     # where there is no link to be had, gradio guesses at length
     with contextlib.redirect_stdout(io.StringIO()) if share else contextlib.nullcontext():

@@ -24,7 +24,7 @@ DRAIN_SECONDS = 8.0  # for what is under way; containers wait for 10 before they
 CLOSE_SECONDS = 2.0  # for the rest, whatever hangs
 
 asked, again = threading.Event(), threading.Event()  # to stop; at once
-_serving = threading.Event()
+serving = threading.Event()  # or about to: from then on there may be work, which Python itself would wait for
 
 
 def listen() -> None:
@@ -34,14 +34,13 @@ def listen() -> None:
 
 
 def _on_signal(number: int, frame: Any) -> None:
-    if not _serving.is_set():  # still loading
+    if not serving.is_set():  # still loading
         sys.exit(0)
     (again if asked.is_set() else asked).set()
 
 
 def serve(demo: Blocks, is_idle: Callable[[], bool], give_up: Callable[[], None]) -> None:
     """Wait until stopping is asked for, and do it: when the page is idle, or else `give_up` what there is."""
-    _serving.set()
     try:
         while demo.is_running and not asked.wait(0.2):  # a wait without an end is deaf to Ctrl+C on Windows
             pass
