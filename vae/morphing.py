@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from vae import paths
+from vae import giving_up, paths
 from vae.bank import Bank
 from vae.errors import BadRequest
 from vae.model import VAE
@@ -74,6 +74,7 @@ class Morph:
         """The digits composed: `(T, 28, 28 * places)`."""
         canvas = self.digits.new_zeros(len(self.digits), SIDE, SIDE * self.places)
         for start in self.stops[:-1]:
+            giving_up.check()
             part = slice(start + 1 if start else 0, start + self.steps)
             for k in range(self.places):
                 paste(canvas[part], self.digits[part, k], self.left[part, k] * SIDE)
@@ -166,6 +167,7 @@ def make_morph(
     places, count = max(len(end.z) for end in ends), (steps - 1) * (len(ends) - 1) + 1
     digits, left = torch.zeros(count, places, SIDE, SIDE), torch.zeros(count, places)
     for k, (a, b) in enumerate(pairwise(ends)):
+        giving_up.check()
         segment = Segment(pipeline, a, b, path)
         time = frame_times(steps, speed)
         alpha = time if speed == "raw" else paths.even_steps(segment.decode, time)

@@ -30,6 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from vae import giving_up
 from vae.errors import BadRequest
 from vae.render import SIZES, Picture, Style, as_ink, filmstrip, picture_size, render_frames, transparent
 
@@ -69,11 +70,12 @@ class _Job(NamedTuple):
     def chunks(self) -> Iterator[NDArray[np.float32]]:
         """The frames in the order in which they are shown, a few (T, H, W) at a time.
 
-        BadRequest when the file has grown too large: how well a picture compresses shows only then.
+        BadRequest when the file has grown too large: how well a picture compresses shows only then. GivenUp.
         """
         h, w = picture_size(self.frames.shape, self.size)
         step = max(1, _AT_A_TIME // (h * w))
         for start in range(0, len(self.order), step):
+            giving_up.check()
             if self.path.exists() and self.path.stat().st_size > self.most:
                 raise BadRequest(
                     f"This file would have more than {MOST_BYTES // 10**6} megabytes: "
@@ -275,7 +277,9 @@ def _write_gif(job: _Job) -> None:
 
 
 def _write_png(job: _Job) -> None:
-    Image.fromarray(filmstrip(job.frames, STRIP, job.size, job.style)).save(job.path)
+    strip = filmstrip(job.frames, STRIP, job.size, job.style)
+    giving_up.check()
+    Image.fromarray(strip).save(job.path)
 
 
 def _write_zip(job: _Job) -> None:

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import gradio.mcp
+import gradio.routes
 import pytest
 from serving import run as in_thread
 
@@ -159,10 +160,11 @@ def test_a_process_has_a_folder_of_its_own_and_takes_it_away(tmp_path: Path, mon
     monkeypatch.setattr(files.atexit, "register", lambda *call, **how: at_exit.append(partial(*call, **how)))
     base = tmp_path / "not there yet"
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(base))
-    monkeypatch.setattr(gradio.mcp, "DEFAULT_TEMP_DIR", "")
+    for module in (gradio.mcp, gradio.routes):
+        monkeypatch.setattr(module, "DEFAULT_TEMP_DIR", "")
     folder = files.own_folder()
     assert folder.parent == base.resolve()
-    assert gradio.mcp.DEFAULT_TEMP_DIR == os.environ["GRADIO_TEMP_DIR"] == str(folder)
+    assert gradio.mcp.DEFAULT_TEMP_DIR == gradio.routes.DEFAULT_TEMP_DIR == os.environ["GRADIO_TEMP_DIR"] == str(folder)
     assert Path(files.keep(b"x", "a.png")).parents[1] == folder
     for call in at_exit:
         call()

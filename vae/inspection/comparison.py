@@ -16,7 +16,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from vae import render
+from vae import giving_up, render
 from vae.model import VAE, reconstruction_nats
 from vae.morphing import SIDE, PathName, Speed, crossfade, make_morph
 from vae.pipeline import Pipeline
@@ -79,6 +79,7 @@ def line_up(pipeline: Pipeline, source: Reading, target: Reading, steps: int = S
     panels = []
     stacks, labels = [source.pictures, target.pictures], [source.labels, target.labels]
     for entry in LINEUP:
+        giving_up.check()
         if entry.preset is None:
             panels.append(crossfaded(entry, source.pictures, target.pictures, steps))
         elif entry.preset in pipeline.presets:

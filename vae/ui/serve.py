@@ -21,6 +21,7 @@ from vae.errors import WeightsError
 from vae.model import PRESETS
 from vae.pipeline import Pipeline, load_pipeline
 from vae.settings import whole
+from vae.ui.server import stopping
 
 PORTS = (1, 65_535)
 THREADS = (1, 1024)
@@ -133,6 +134,7 @@ def main(arguments: list[str] | None = None, prog: str = "app.py", manual: str |
     # which in a fresh container makes the first visitor wait while fonts are indexed.
     os.environ.setdefault("MPLBACKEND", "agg")
     args = options(arguments, prog, manual)
+    stopping.listen()
     logging.basicConfig(format="%(asctime)s %(message)s")
     logging.getLogger("digit_morph").setLevel(logging.INFO)  # a line a request
     torch.set_num_threads(args.threads)

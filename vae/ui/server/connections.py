@@ -188,6 +188,7 @@ class Config(uvicorn.Config):
         self.crowd = Crowd(min(MOST, files // 3))
         # ... and asyncio accepts up to `backlog` at once, three times over before the first is closed.
         bounds = {"http": Connection, "ws": "none", "loop": "asyncio", "backlog": files // 16}
+        bounds["timeout_graceful_shutdown"] = 1  # s; `stopping` has waited before
         super().__init__(**{**options, **bounds})
         logs.bound()  # of uvicorn's log too, which has just been set up
 
@@ -203,22 +204,21 @@ class Config(uvicorn.Config):
 
 
 def launch(demo: gr.Blocks, **settings: Any) -> Any:
-    """`demo.launch(**settings)` with a bounded server; RuntimeError if gradio builds its server otherwise.
+    """`demo.launch(**settings)` with a bounded server, without waiting until it ends.
+
+    RuntimeError if gradio builds its server otherwise.
 
     gradio hands no option on to uvicorn, but looks `uvicorn.Config` up whenever it starts a server. To
     stand in for it meanwhile takes one name of gradio's; mounting the app on a server of our own would
     take over all of `launch` (queue, MCP, shared links, waiting for the server, closing it).
     """
-    waits = not settings.pop("prevent_thread_lock", False)
     original = uvicorn.Config
     uvicorn.Config = Config  # type: ignore[misc, assignment]
     try:
-        started = demo.launch(prevent_thread_lock=True, **settings)
+        started = demo.launch(**{**settings, "prevent_thread_lock": True})
     finally:
         uvicorn.Config = original  # type: ignore[misc]
     if not isinstance(demo.server.config, Config):
         demo.close(verbose=False)
         raise RuntimeError("this version of gradio builds its server in an unknown way: it has no bounds")
-    if waits:
-        demo.block_thread()
     return started

@@ -16,6 +16,8 @@ from vae.ui.server.bodies import Parts, Refused
 MiB = 2**20
 MAX_BODY = 12 * MiB  # any request: multipart's own text, or a picture of 9 MiB as a data: URL
 MAX_HELD, MAX_HELD_BY_ONE = 256 * MiB, 96 * MiB  # of bodies that are in memory: of all, of an address
+UNCHANGED = (416,)  # of answers that say what went wrong, those whose headers say it, to a player
+OF_A_BODY = (b"content-type", b"content-length", b"content-encoding", b"transfer-encoding")
 BODY_SECONDS = 60.0  # for a body to arrive, so that a trickle does not hold a connection for ever
 
 
@@ -53,6 +55,8 @@ class Exchange:
         self._complete = False
         self.status = 0
         self.refused = False
+        self.failure: Message | None = None  # how Gradio's answer began, where it says what went wrong
+        self._is_open = False  # an answer of unknown length that has not ended
 
     async def receive(self) -> Message:
         """The next message; a disconnect, once the body has proved too much."""
@@ -102,13 +106,35 @@ class Exchange:
         self._held.give_back(self.address, self.size)
 
     async def send(self, message: Message) -> None:
-        """Pass the answer on, with the headers that every answer gets."""
+        """Pass Gradio's answer on, unless it says what went wrong: that is kept back."""
         if self.refused:  # the visitor has had the reason; what gradio makes of the cut is no news
             return
+        if message["type"] == "http.response.start" and message["status"] >= 400 and message["status"] not in UNCHANGED:
+            self.failure = message
+        if not self.failure:
+            await self._pass_on(message)
+
+    async def _pass_on(self, message: Message) -> None:
+        """Send with the headers that every answer gets."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
             message = {**message, "headers": self._dressed(message.get("headers", ()))}
+            self._is_open = not any(name == b"content-length" for name, _ in message["headers"])
+        elif not message.get("more_body", False):
+            self._is_open = False
         await self._send(message)
+
+    async def end(self) -> bool:
+        """End an answer that broke off, if that can be done without a lie about its length."""
+        if self._is_open:
+            await self._pass_on({"type": "http.response.body", "body": b""})
+            return True
+        return False
+
+    async def left(self) -> None:
+        """Return when the visitor leaves; to be called when the body has come."""
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
 
     def _dressed(self, raw: Any) -> list[tuple[bytes, bytes]]:
         headers = MutableHeaders(raw=list(raw))
@@ -126,14 +152,15 @@ class Exchange:
         """A whole JSON answer of our own."""
         body = json.dumps(content).encode()
         headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)), *more]
-        await self.send({"type": "http.response.start", "status": status, "headers": headers})
-        await self.send({"type": "http.response.body", "body": body})
+        await self._pass_on({"type": "http.response.start", "status": status, "headers": headers})
+        await self._pass_on({"type": "http.response.body", "body": body})
 
     async def refuse(self, refusal: Refused) -> None:
         """Say why, if nothing was said yet; both keys, as gradio's clients read either."""
         if not self.status:
             content: dict[str, str | int] = {"detail": refusal.sentence, "error": refusal.sentence}
-            await self.answer(refusal.status, content, refusal.headers)
+            kept = [pair for pair in (self.failure or {}).get("headers", ()) if pair[0] not in OF_A_BODY]
+            await self.answer(refusal.status, content, [*kept, *refusal.headers])
         self.refused = True
 
 

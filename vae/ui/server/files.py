@@ -21,10 +21,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import gradio.mcp
+import gradio.routes
 from gradio.utils import get_upload_folder
 
+from vae import giving_up
 from vae.errors import Busy
 from vae.request import MorphResult
+
+try:
+    import fcntl
+except ImportError:  # Windows has no such locks: what dead processes left stays there
+    fcntl = None  # type: ignore[assignment]
 
 log = logging.getLogger("digit_morph.files")
 
@@ -34,21 +41,69 @@ SWEEP_SECONDS = 20
 UNWELL_SECONDS = 300  # without a sweep that went through
 MOST_BYTES = 2**30  # of all files together: nothing more is taken; beyond half of it the oldest are swept
 SETTLED_SECONDS = 60  # an empty folder may be one that a file is just being put into
+PREFIX = "digit-morph-files-"  # what is called so and nobody holds is deleted
+
+_own: tuple[Path, int | None] | None = None  # the folder of this process, and the descriptor that locks it
 
 
 def own_folder() -> Path:
     """A new folder for this process's files, removed when it ends; to be called before the page is built.
+    Those that dead processes have left beside it are removed.
 
     Not the folder that all of Gradio's programs on a machine share: sweeping takes everything in it.
     """
     base = os.environ.get("GRADIO_TEMP_DIR") or None
     if base:
         Path(base).mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix="digit-morph-", dir=base)).resolve()
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    made = Path(tempfile.mkdtemp(prefix=f".{PREFIX}", dir=base)).resolve()
+    lock = _lock(made)
+    folder = made.rename(made.with_name(made.name[1:]))  # only now others look at it
+    global _own
+    _own = folder, lock
+    atexit.register(remove_own)
+    _remove_left(folder)
     os.environ["GRADIO_TEMP_DIR"] = str(folder)  # how Gradio is told
-    gradio.mcp.DEFAULT_TEMP_DIR = str(folder)  # it looked at the environment when it was imported
+    for module in (gradio.mcp, gradio.routes):  # they looked at the environment when they were imported
+        module.DEFAULT_TEMP_DIR = str(folder)
     return folder
+
+
+def remove_own() -> None:
+    """Remove this process's folder, if it has one."""
+    if _own:
+        shutil.rmtree(_own[0], ignore_errors=True)
+
+
+def _remove_left(own: Path) -> None:
+    """Remove the folders that processes which are gone have left beside our `own`."""
+    for folder in own.parent.glob(f"{PREFIX}*"):
+        lock = _lock(folder)
+        if lock is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+            os.close(lock)
+            log.info("removed the files that an ended process had left")
+
+
+def _lock(folder: Path) -> int | None:
+    """Lock a folder of ours for as long as this process lives, or the descriptor is open; None where another process
+    has, or it is somebody else's.
+
+    Not by the process's number: it is given again, and in every container the first is 1.
+    """
+    if fcntl is None:
+        return None
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except OSError:
+        return None
+    try:
+        if os.fstat(descriptor).st_uid == os.getuid():
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return descriptor
+    except OSError:  # it is taken, or locks are unknown here
+        pass
+    os.close(descriptor)
+    return None
 
 
 def new(name: str) -> Path:
@@ -60,6 +115,7 @@ def new(name: str) -> Path:
 
 def keep(data: bytes, name: str) -> str:
     """Write `data` to a new file called `name`; returns its path."""
+    giving_up.check()
     path = new(name)
     path.write_bytes(data)
     return str(path)

@@ -11,6 +11,7 @@ gradio's CORS layer, which answers any origin with `Access-Control-Allow-Credent
 The page may not use Gradio's streaming outputs, deep links, logins or custom components: their routes are shut.
 """
 
+import asyncio
 import base64
 import contextlib
 import hmac
@@ -22,11 +23,13 @@ from collections.abc import Mapping
 from urllib.parse import quote
 
 from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from vae.errors import Busy
-from vae.ui.server import visitors
+from vae.giving_up import GivenUp
+from vae.ui.server import logs, refusals, stopping, visitors
 from vae.ui.server.bodies import Parts, Refused, check_json
 from vae.ui.server.exchange import MAX_BODY, Exchange, Held, too_large
 from vae.ui.server.files import Sweeper
@@ -54,7 +57,10 @@ MCP_AT_ONCE = 8  # Gradio waits for each in one of 40 threads, which the page ne
 #                  caller has gone it waits on, but never for more than `turns` has places: 34)
 MCP_PLACES = 72  # under way or waiting
 UPLOADS = 48  # under way; each may hold nine open files
-SHUT_PAGES = frozenset({"monitoring", "login", "logout"})  # /monitoring/summary is open by default
+# /monitoring/summary is open by default, /openapi.json lists all routes, and /pwa_icon/100000 draws one so large.
+SHUT_PAGES = re.compile("(monitoring|login|logout|openapi.json)(/|$)|pwa_icon/.")
+# Of these, Gradio keeps what it has made for the first visitor, under the Host that he sent; but not of a page's.
+KEPT_ANSWERS = {API + "info": b"page=", API + "openapi.json": b""}
 # Without a password: what a balancer asks, and what gradio asks itself once, when it starts.
 OPEN = frozenset({"/healthz", API + "startup-events"})
 UNLOGGED = ("/assets/", "/static/", "/svelte/")
@@ -101,6 +107,11 @@ def content_security_policy(environ: Mapping[str, str] = os.environ) -> str:
     )
 
 
+def path_of(scope: Scope) -> str:
+    """The path as this app knows it."""
+    return str(scope["path"]).removeprefix(scope.get("root_path", ""))
+
+
 def check_target(path: str, query: bytes, root_path: str = "") -> None:
     """Raise `Refused` for a path that this app has no use for."""
     if len(path) + len(query) > MAX_TARGET:
@@ -113,7 +124,7 @@ def check_target(path: str, query: bytes, root_path: str = "") -> None:
         old_mcp = route == "mcp" and not MCP_PATHS.fullmatch(argument)
         if not API_ROUTES.fullmatch(route) or elsewhere or old_mcp:
             raise Refused(404, "There is nothing here.")
-    elif path.removeprefix(root_path).strip("/").split("/")[0] in SHUT_PAGES:
+    elif SHUT_PAGES.match(path.removeprefix(root_path).lstrip("/")):
         raise Refused(404, "There is nothing here.")
 
 
@@ -128,6 +139,23 @@ def check_password(path: str, headers: Headers, auth: str) -> None:
         return
     ask = (b"www-authenticate", b'Basic realm="Digit Morph", charset="UTF-8"')
     raise Refused(401, "This page asks for a user name and a password.", [ask])
+
+
+def check_new(method: str, path: str, headers: Headers) -> None:
+    """Raise `Refused` for what would begin something while the server stops. Of a call by MCP that has begun, the
+    second request belongs to it."""
+    if stopping.asked.is_set() and method == "POST" and path != API + "cancel" and not visitors.is_ours(headers):
+        raise Refused(503, "This server is being restarted; please try again in a minute.", [(b"retry-after", b"30")])
+
+
+def check_length(headers: Headers) -> None:
+    """Raise `Refused` for a body that is announced as too large, or in two ways: whoever stands before us might
+    take the other one, and so another request, for what follows."""
+    announced = headers.getlist("content-length")
+    if len(announced) > 1 or (announced and "transfer-encoding" in headers):
+        raise Refused(400, "The length of this request is said twice.", [(b"connection", b"close")])
+    if announced and announced[0].isdecimal() and int(announced[0]) > MAX_BODY:  # what is not announced is counted
+        raise too_large()
 
 
 def cleaned_headers(headers: Headers, trust_proxy: bool) -> list[tuple[bytes, bytes]]:
@@ -175,6 +203,7 @@ class Guard:
         self.app = app
         self._sweeper, self._turns = sweeper, turns
         self._held = Held()
+        self._under_way = 0
         self._mcp = Turns(MCP_AT_ONCE, MCP_PLACES, share=MCP_PLACES)
         self._uploads = Turns(UPLOADS, UPLOADS, share=UPLOADS)
         self._auth = auth
@@ -192,39 +221,61 @@ class Guard:
         address = visitors.address_of(scope, headers, self._trust_proxy)
         exchange = Exchange(receive, send, self._policy, self._held, address)
         began = time.monotonic()
+        counts = not path_of(scope).startswith((API + "heartbeat", "/healthz"))  # these wait for nothing
+        self._under_way += counts
         try:
-            await self._serve(scope, headers, exchange)
-        except Refused as refusal:
-            await exchange.refuse(refusal)
-        except Busy as busy:
-            await exchange.refuse(Refused(503, str(busy), [(b"retry-after", b"5")]))
-        except ClientDisconnect:
-            pass  # a visitor gave an upload up; or was cut off above
-        except Exception:
-            if not exchange.refused:
-                raise
+            await self._answer(scope, headers, exchange)
         finally:
+            self._under_way -= counts
             exchange.close()
             if not scope["path"].startswith(UNLOGGED):
                 taken = (time.monotonic() - began) * 1000
                 path = logged_path(scope["path"])
                 log.info("%s %s %d %.0f ms", scope["method"], path, exchange.status, taken)
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nobody waits for anything."""
+        return not self._under_way and (self._turns is None or not self._turns.taken)
+
+    async def _answer(self, scope: Scope, headers: Headers, exchange: Exchange) -> None:
+        """Serve, and say in a sentence what is wrong."""
+        path = path_of(scope)
+        try:
+            await self._serve(scope, headers, exchange)
+            if exchange.failure:
+                await exchange.refuse(refusals.of_status(exchange.failure["status"], path))
+        except Refused as refusal:
+            await exchange.refuse(refusal)
+        except Busy as busy:
+            await exchange.refuse(Refused(503, str(busy), [(b"retry-after", b"5")]))
+        except (ClientDisconnect, GivenUp):
+            pass  # a visitor gave an upload or a call up; or was cut off above
+        except Exception as error:
+            if exchange.refused:
+                return
+            instead = refusals.of_error(error, path)
+            if instead.status >= 500 and not isinstance(error.__cause__, HTTPException):
+                logs.log.error("a request failed", exc_info=True)
+            if exchange.status and not await exchange.end():
+                raise
+            await exchange.refuse(instead)
+
     async def _serve(self, scope: Scope, headers: Headers, exchange: Exchange) -> None:
-        root_path = scope.get("root_path", "")
-        path = scope["path"].removeprefix(root_path)
+        path = path_of(scope)
         if path == "/healthz":
             await self._tell_health(exchange)
             return
         if self._auth:
             check_password(path, headers, self._auth)
-        check_target(scope["path"], scope.get("query_string", b""), root_path)
-        announced = headers.get("content-length", "0")
-        if announced.isdecimal() and int(announced) > MAX_BODY:  # what is not announced is counted
-            raise too_large()
+        check_target(scope["path"], scope.get("query_string", b""), scope.get("root_path", ""))
+        check_length(headers)
+        check_new(scope["method"], path, headers)
         is_mcp, is_upload = bool(MCP.match(path)), bool(UPLOAD.fullmatch(path))
         who = visitors.introduce(headers, exchange.address, is_mcp)
         inner = {**scope, "headers": [*cleaned_headers(headers, self._trust_proxy), who]}
+        if path.rstrip("/") in KEPT_ANSWERS:
+            inner["query_string"] = KEPT_ANSWERS[path.rstrip("/")]
         visitor = visitors.visitor_in(Headers(scope=inner))
         async with contextlib.AsyncExitStack() as held:
             if is_mcp and scope["method"] == "GET" and "text/event-stream" in headers.get("accept", ""):
@@ -236,6 +287,9 @@ class Guard:
                     exchange.parts = Parts(headers)  # counted as they come
                 else:
                     check_json(await exchange.body(), is_mcp)
+                if is_mcp:
+                    watching = asyncio.create_task(self._watch(exchange, visitor.session))
+                    held.callback(watching.cancel)
                 if (is_mcp or is_upload) and (sweeper := self._sweeper):  # both write to the folder of files
                     expected = exchange.size if is_mcp else int(headers.get("content-length", MAX_BODY))
                     sweeper.expect(expected)
@@ -244,8 +298,17 @@ class Guard:
                 await held.enter_async_context(self._mcp.turn(visitor, 1))
             await self.app(inner, exchange.receive, exchange.send)
 
+    async def _watch(self, exchange: Exchange, call: str) -> None:
+        """Give a call by MCP up when its caller leaves; those of the page, Gradio reports."""
+        await exchange.left()
+        self._mcp.leave(call)
+        if self._turns:
+            self._turns.leave(call, for_good=True)
+
     async def _tell_health(self, exchange: Exchange) -> None:
         well = self._sweeper is None or self._sweeper.is_well
         status = "ok" if well else "files are not swept any more"
+        if stopping.asked.is_set():
+            status = "stopping"
         waiting = self._turns.waiting if self._turns else 0
-        await exchange.answer(200 if well else 503, {"status": status, "waiting": waiting})
+        await exchange.answer(200 if status == "ok" else 503, {"status": status, "waiting": waiting})

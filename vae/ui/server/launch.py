@@ -15,11 +15,11 @@ import gradio as gr
 import httpx
 from gradio import processing_utils
 
-from vae.ui.server import connections
+from vae.ui.server import connections, refusals, stopping
 from vae.ui.server.files import Sweeper
 from vae.ui.server.guard import Guard
 from vae.ui.server.pictures import MAX_FILE
-from vae.ui.server.sessions import Abandoned, Forgetful
+from vae.ui.server.sessions import Abandoned, Forgetful, bound_uploads, tell_who_leaves
 from vae.ui.server.turns import TURNS
 
 
@@ -64,7 +64,11 @@ def guarded(
         app.middleware_stack = Guard(
             app.middleware_stack, trust_proxy=trust_proxy, auth=auth, sweeper=sweeper, turns=TURNS
         )
+        app.state.loop = asyncio.get_running_loop()
         app.state_holder = Forgetful(demo)
+        tell_who_leaves(demo, TURNS.leave)
+        bound_uploads()
+        refusals.put_right(demo)
         processing_utils.async_transport = NoFetch()
         # A call that fails leaves its inputs in a circle of frames and exceptions. Python looks for circles
         # among all objects only when there are a quarter more of them, and what was loaded so far is hundreds
@@ -98,18 +102,29 @@ def launch(
     # MCP calls the page's own address, and cannot be told a password.
     settings = {**launch_settings(), "mcp_server": not auth, **page}
     settings["app_kwargs"] = {"lifespan": guarded(trust_proxy, auth)}
-    demo.queue(**queue_settings())
-    if not share:
-        return connections.launch(demo, server_name=host, server_port=port, **settings)
     waits = not settings.pop("prevent_thread_lock", False)
-    with contextlib.redirect_stdout(io.StringIO()):  # where it fails, gradio guesses at length
-        started = connections.launch(
-            demo, server_name=host, server_port=port, share=True, prevent_thread_lock=True, **settings
-        )
-    print(about_link(demo.local_url, demo.share_url, bool(auth)), flush=True)
     if waits:
-        demo.block_thread()
+        stopping.serving.set()
+    demo.queue(**queue_settings())
+    # where there is no link to be had, gradio guesses at length
+    with contextlib.redirect_stdout(io.StringIO()) if share else contextlib.nullcontext():
+        started = connections.launch(demo, server_name=host, server_port=port, share=share, **settings)
+    if share:
+        print(about_link(demo.local_url, demo.share_url, bool(auth)), flush=True)
+    if waits:
+        stopping.serve(demo, lambda: is_idle(demo), lambda: give_up(demo))
     return started
+
+
+def is_idle(demo: gr.Blocks) -> bool:
+    """Whether nobody waits for anything, and no answer for anybody."""
+    unfetched = any(tuple(demo._queue.pending_event_ids_session.values()))
+    return demo.app.middleware_stack.is_idle and not unfetched
+
+
+def give_up(demo: gr.Blocks) -> None:
+    """End what is under way; whoever waits for it is told so."""
+    asyncio.run_coroutine_threadsafe(TURNS.clear(), demo.app.state.loop).result()
 
 
 def about_link(local_url: str, share_url: str | None, has_password: bool) -> str:

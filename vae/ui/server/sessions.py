@@ -7,14 +7,18 @@ many others have come. This page keeps all that a visitor has in the browser and
 
 from __future__ import annotations
 
+import asyncio
 import time
+from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from gradio import Blocks
+from gradio import Blocks, routes
 from gradio.state_holder import SessionState, StateHolder
 
 ABANDONED_SECONDS = 60  # after which nobody comes for an answer any more
+MOST_UPLOADS = 256  # whose progress is told
 
 
 class NothingKept(SessionState):
@@ -65,3 +69,34 @@ class Abandoned:
             del self._idle[session]
         for files in self._blocks.temp_file_sets:
             files -= {file for file in tuple(files) if not Path(file).exists()}
+
+
+def tell_who_leaves(blocks: Blocks, leave: Callable[[str], None]) -> None:
+    """Have Gradio's queue call `leave` with a session that ends its stream before the last answer has come, and
+    keep nothing for it: Gradio itself lets the work go on and keeps what it comes to."""
+    queue = blocks._queue
+    clean = queue.clean_events
+
+    async def clean_events(*, session_hash: str | None = None, event_id: str | None = None) -> None:
+        await clean(session_hash=session_hash, event_id=event_id)
+        if session_hash:
+            leave(session_hash)
+            queue.pending_messages_per_session.pop(session_hash, None)
+            queue.pending_event_ids_session.pop(session_hash, None)
+
+    queue.clean_events = clean_events
+
+
+class Latest(defaultdict[str, Any]):
+    """Keeps the latest MOST_UPLOADS entries."""
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        super().__setitem__(key, value)
+        while len(self) > MOST_UPLOADS:
+            del self[next(iter(self))]
+
+
+def bound_uploads() -> None:
+    """Gradio keeps every upload's id for ever, and any id whose progress somebody asks for."""
+    statuses = routes.file_upload_statuses
+    statuses._statuses, statuses._signals = Latest(), Latest(asyncio.Event)

@@ -11,14 +11,17 @@ goes on, everyone's turn comes.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
-from collections import Counter
+import threading
+from collections import Counter, defaultdict, deque
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from vae import giving_up
 from vae.errors import Busy
 
 SLOTS = 2  # morphs made side by side; each takes one core
@@ -60,6 +63,13 @@ class Turns:
         self._waiting: list[_Waiting] = []
         self._running: list[_Waiting] = []
         self._clock = 0.0
+        self._here: defaultdict[str, set[asyncio.Timeout]] = defaultdict(set)  # who holds places, by session
+        self._left: deque[str] = deque(maxlen=1000)  # sessions that nobody comes back to
+
+    @property
+    def taken(self) -> int:
+        """How many places are taken."""
+        return self._all
 
     @property
     def waiting(self) -> int:
@@ -68,11 +78,14 @@ class Turns:
 
     @asynccontextmanager
     async def place(self, visitor: Visitor) -> AsyncIterator[None]:
-        """Hold a place, as everybody must who is worked for. Raises Busy where there is none.
+        """Hold a place, as everybody must who is worked for. Raises Busy where there is none, and GivenUp
+        when the visitor leaves.
 
         An address has at most two thirds of the places that others leave: a school class may sit behind one,
         and with a few of them nobody fills the house.
         """
+        if visitor.session in self._left:
+            raise giving_up.GivenUp
         held: list[str | Visitor] = [visitor, visitor.address] if visitor.address else [visitor]
         if self._taken[visitor] >= self.share:
             raise Busy(f"You have {self.share} requests under way already; please wait for one of them.")
@@ -84,7 +97,8 @@ class Turns:
         self._all += 1
         self._taken.update(held)
         try:
-            yield
+            async with self._staying(visitor.session):
+                yield
         finally:
             self._all -= 1
             self._taken.subtract(held)
@@ -92,6 +106,41 @@ class Turns:
                 if not self._taken[one]:
                     del self._taken[one]
                     self._numbers.pop(one, None)
+
+    @asynccontextmanager
+    async def _staying(self, session: str) -> AsyncIterator[None]:
+        """Raises GivenUp when the session is told to `leave`."""
+        try:
+            async with asyncio.timeout(None) as here:
+                self._here[session].add(here)
+                try:
+                    yield
+                finally:
+                    self._here[session].discard(here)
+                    if not self._here[session]:
+                        del self._here[session]
+        except TimeoutError:
+            if here.expired():
+                raise giving_up.GivenUp from None
+            raise
+
+    def leave(self, session: str, for_good: bool = False) -> None:
+        """Nobody waits any more for what this page or call has asked for."""
+        if for_good:  # something of it may still be on its way here
+            self._left.append(session)
+        for here in self._here.get(session, ()):
+            if here.when() is None:  # not told yet
+                here.reschedule(0)
+
+    async def clear(self) -> None:
+        """Give all up, as this process ends, and let those who wait hear of it."""
+        for session in tuple(self._here):
+            self.leave(session)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(1):
+                while self.taken:
+                    await asyncio.sleep(0.02)
+                await asyncio.sleep(0.1)
 
     def _when(self) -> str:
         left = sum(one.seconds for one in (*self._waiting, *self._running)) / self.slots
@@ -130,13 +179,22 @@ class Turns:
 
     async def run(self, visitor: Visitor, work: Work) -> Any:
         """What `work.run` returns, when its turn has come, from a thread of ours."""
+        over = threading.Event()
+
+        def run() -> Any:
+            giving_up.watch(over)
+            giving_up.check()
+            return work.run()
+
         async with self.turn(visitor, work.seconds):
-            made = asyncio.get_running_loop().run_in_executor(self._threads, work.run)
+            made = asyncio.get_running_loop().run_in_executor(self._threads, run)
             try:
                 return await asyncio.shield(made)
             finally:  # who cancels it gives the slot back when the thread is through, and not before
+                over.set()
                 if not made.done():
                     await asyncio.wait([made])
+                    made.exception()  # nobody wants to hear of it
 
 
 TURNS = Turns()  # of this process: it has so many cores

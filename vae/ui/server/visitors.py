@@ -58,10 +58,15 @@ def host_in(hop: str) -> str:
 def introduce(headers: Headers, address: str, is_mcp: bool) -> tuple[bytes, bytes]:
     """The header that says who asks; each call by MCP counts as a session of its own."""
     value = headers.get(HEADER, "")
-    if not value.startswith(SECRET):
+    if not is_ours(headers):
         call = secrets.token_urlsafe(8) if is_mcp else ""
         value = f"{SECRET} {address} {call}"
     return HEADER.encode(), value.encode()
+
+
+def is_ours(headers: Headers) -> bool:
+    """Whether Gradio has sent this request to its own page."""
+    return headers.get(HEADER, "").startswith(SECRET)
 
 
 def visitor_in(headers: Any, session: str | None = None) -> Visitor:
