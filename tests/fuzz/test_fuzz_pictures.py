@@ -33,16 +33,10 @@ def test_what_once_broke_stays_mended(path: Path) -> None:
     assert pictures.replayed(path) == ""
 
 
-def test_pictures_in_a_process_of_their_own(tmp_path: Path) -> None:
-    """A few of those that a minute of CI reads, and what comes of one that kills the reader."""
-    assert pictures.fuzz(seconds=300, most=60, kept=tmp_path, seed=1) == (60, [])
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_pictures_that_break_the_reader_are_kept(tmp_path: Path) -> None:
-    count, found = pictures.fuzz(seconds=300, most=6, kept=tmp_path, seed=1, breaks=True, patience=2)
+    count, found = pictures.fuzz(seconds=300, most=5, kept=tmp_path, seed=1, breaks=True, patience=2)
     said = ["ZeroDivisionError", "MemoryError", "ended with -11", "took 2 seconds"]
-    assert count == 6 and len(found) == len(said)
+    assert count == 5 and len(found) == len(said)
     for number, (line, fault) in enumerate(zip(found, said, strict=True), start=1):
         kept = tmp_path / f"seed-1-{number}"
         assert line.startswith(f"{kept}: {fault}") and kept.read_bytes() == pictures.mutant(1, number)

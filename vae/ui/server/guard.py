@@ -83,7 +83,7 @@ def content_security_policy(environ: Mapping[str, str] = os.environ) -> str:
     """
     hub = f" {HUGGING_FACE}" if environ.get("SPACE_ID") else ""
     named = environ.get("DIGIT_MORPH_FRAMES", "")
-    frames = " ".join(re.findall(r"[!-+\--:<-~]+", named))  # ASCII that ends neither a rule nor the header
+    frames = re.sub(r"[^!-+\--:<-~]", " ", named)  # no more than ASCII that ends neither a rule nor the header
     return "; ".join(
         [
             "default-src 'self'",
