@@ -13,9 +13,9 @@ GRADIO_SERVER_NAME, GRADIO_SERVER_PORT (or PORT), GRADIO_ROOT_PATH, DIGIT_MORPH_
 DIGIT_MORPH_AUTH say the same as the options, as containers and Spaces do; docs/deploying.md has more.
 """
 
-from vae.ui.page import build_demo, host_and_port, main, page_settings, report_to_zero_gpu
+from vae.ui.serve import host_and_port, main, report_to_zero_gpu
 
-__all__ = ["build_demo", "host_and_port", "main", "page_settings", "report_to_zero_gpu"]
+__all__ = ["host_and_port", "main", "report_to_zero_gpu"]
 
 if __name__ == "__main__":
     main(manual=__doc__)

@@ -29,8 +29,11 @@ below changes it.
 from __future__ import annotations
 
 import argparse
+import errno
+import math
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import TypeVar
@@ -42,9 +45,12 @@ from vae.classifier import KINDS, Classifier, load_classifier
 from vae.errors import WeightsError
 from vae.evaluation import plots
 from vae.evaluation.likelihoods import elbo_terms
-from vae.model import PRESETS, build
-from vae.training import classifiers, data, publishing, vaes
+from vae.model import LIMITS, PRESETS, build
+from vae.settings import whole
+from vae.training import checkpoints, classifiers, data, publishing, vaes
 from vae.training.loop import Run, TrainConfig, write_report
+
+LARGEST_SEED = 500_000_000  # from which the seeds of all steps still fit into 64 bits
 
 Recipe = TypeVar("Recipe", bound=TrainConfig)
 
@@ -63,20 +69,36 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--resume", action="store_true", help="go on from the run's checkpoint")
     p.add_argument("--push-to-hub", metavar="USER/REPO", help="publish the model on the Hugging Face Hub")
     p.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto")
-    p.add_argument("--threads", type=int, default=os.cpu_count(), help="of torch, on a CPU")
-    p.add_argument("--latent-dim", type=int, metavar="D", help="latent dimensions")
+    p.add_argument("--threads", type=whole(1, 1024), default=os.cpu_count(), help="of torch, on a CPU")
+    p.add_argument("--latent-dim", type=whole(*LIMITS["latent_dim"]), metavar="D", help="latent dimensions")
     for name, kind, text in (
-        ("epochs", int, "passes over the training pictures"),
-        ("batch-size", int, "pictures a step"),
-        ("lr", float, "highest learning rate"),
-        ("kl-weight", float, "weight of the KL term (beta)"),
-        ("kl-warmup", float, "epochs over which it rises"),
-        ("redraw", float, "share of pictures written a little differently"),
-        ("binarise", float, "share of pictures drawn as black and white"),
-        ("seed", int, "of weights, order and noise"),
+        ("epochs", whole(1, 1_000_000), "passes over the training pictures"),
+        ("batch-size", whole(1, 1_000_000), "pictures a step"),
+        ("lr", number(0, above=True), "highest learning rate"),
+        ("kl-weight", number(0), "weight of the KL term (beta)"),
+        ("kl-warmup", number(0), "epochs over which it rises"),
+        ("redraw", number(0, 1), "share of pictures written a little differently"),
+        ("binarise", number(0, 1), "share of pictures drawn as black and white"),
+        ("seed", whole(-LARGEST_SEED, LARGEST_SEED), "of weights, order and noise"),
     ):
         p.add_argument(f"--{name}", type=kind, metavar="N", help=f"{text} (default: the model's recipe)")
     return p
+
+
+def number(low: float, high: float = math.inf, above: bool = False) -> Callable[[str], float]:
+    """For argparse: a finite number from `low` (or above it) to `high`."""
+
+    def read(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not (low <= value <= high) or math.isinf(value) or (above and value == low):
+            bounds = f"above {low}" if above else f"from {low} on" if math.isinf(high) else f"from {low} to {high}"
+            raise argparse.ArgumentTypeError(f"give a number {bounds}, not '{text[:40]}'")
+        return value
+
+    return read
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -84,12 +106,13 @@ def main(arguments: list[str] | None = None) -> None:
     out: Path = args.out or Path("runs") / args.model
     if out.resolve().is_relative_to(weights.SHIPPED):
         sys.exit(f"{out} holds the shipped weights; choose another --out, such as runs/{args.model}")
-    if (out / "checkpoint.pt").exists() and not args.resume:
-        sys.exit(f"{out} holds a run already: add --resume to go on with it, or choose another --out")
     if args.model in KINDS and args.push_to_hub:
         sys.exit("--push-to-hub publishes a VAE; the reader goes with each of them")
-    torch.set_num_threads(args.threads)
-    (train_classifier if args.model in KINDS else train_vae)(args, out)
+    with checkpoints.held(out):
+        if (out / checkpoints.CHECKPOINT).exists() and not args.resume:
+            sys.exit(f"{out} holds a run already: add --resume to go on with it, or choose another --out")
+        torch.set_num_threads(args.threads)
+        (train_classifier if args.model in KINDS else train_vae)(args, out)
 
 
 def train_vae(args: argparse.Namespace, out: Path) -> None:
@@ -102,6 +125,8 @@ def train_vae(args: argparse.Namespace, out: Path) -> None:
         changes |= {"channels": splits.train.images.shape[1], "image_size": splits.train.images.shape[2]}
     notes = {"dataset": args.dataset, "pictures": len(splits.train)}
     model = build(args.model, **changes)
+    if model.config.classes:
+        data.require_digits(splits, model.config.classes)
     rows = vaes.fit_vae(Run(model, recipe, splits, out, device=args.device, resume=args.resume, **notes))
 
     best = weights.load(out)
@@ -119,6 +144,7 @@ def train_classifier(args: argparse.Namespace, out: Path) -> None:
     recipe = chosen(classifiers.RECIPES[args.model], args)
     torch.manual_seed(recipe.seed)
     splits = data.load_splits(args.dataset, args.data)
+    data.require_digits(splits, shape=(1, 28, 28))
     model = Classifier(KINDS[args.model])
     rows = classifiers.fit_classifier(Run(model, recipe, splits, out, device=args.device, resume=args.resume))
     right = classifiers.logits_of(load_classifier(out), splits.test).argmax(1) == splits.test.labels
@@ -133,10 +159,25 @@ def chosen(recipe: Recipe, args: argparse.Namespace) -> Recipe:
     return replace(recipe, **{name: value for name, value in options.items() if value is not None})
 
 
+def explained(error: BaseException) -> str:
+    """What ended a training, in a line that says what to do."""
+    if isinstance(error, OSError) and error.strerror:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            return f"{error.strerror}: make room, then go on with --resume if there is a checkpoint, which is whole"
+        return f"{error.filename or 'a file'} cannot be used ({error.strerror}): choose another, or allow it"
+    if isinstance(error, MemoryError | RuntimeError) and not isinstance(error, WeightsError):
+        return "there is not enough memory: lower --batch-size and go on with --resume"
+    return str(error)
+
+
 if __name__ == "__main__":
     try:
         main()
-    except (WeightsError, FileNotFoundError, ValueError, FloatingPointError) as error:
-        sys.exit(f"train.py: {error}")
+    except (WeightsError, OSError, ValueError, FloatingPointError, MemoryError) as error:
+        sys.exit(f"train.py: {explained(error)}")
+    except RuntimeError as error:
+        if "memory" not in str(error):  # torch has no word of its own for it on a CPU
+            raise
+        sys.exit(f"train.py: {explained(error)}")
     except KeyboardInterrupt:
         sys.exit("\nstopped; add --resume to go on")

@@ -79,7 +79,9 @@ def test_a_bank_of_other_weights_is_refused_with_what_to_do(small: VAE) -> None:
         bank_of(other)
 
 
-@pytest.mark.parametrize("change", ["missing", "labels", "dimensions", "beyond", "nan", "truncated"])
+@pytest.mark.parametrize(
+    "change", ["missing", "labels", "dimensions", "beyond", "below", "nan", "truncated", "type", "singular", "ten"]
+)
 def test_a_damaged_bank_is_refused(change: str, small: VAE, tmp_path: Path) -> None:
     path = tmp_path / "bank.safetensors"
     tensors, metadata, _ = weights.read_tensors(small.path.with_name("bank.safetensors"))
@@ -93,6 +95,14 @@ def test_a_damaged_bank_is_refused(change: str, small: VAE, tmp_path: Path) -> N
         tensors["graph.z.step"][0] = torch.nan
     elif change == "beyond":
         tensors["used"][-1] = 8  # of 0 to 7
+    elif change == "below":
+        tensors["used"][0] = -1
+    elif change == "type":
+        tensors["used"] = tensors["used"].half()
+    elif change == "singular":
+        tensors["metric"].zero_()
+    elif change == "ten":
+        tensors["typed.labels"][0] = 10
     save_file(tensors, path, metadata)
     if change == "truncated":
         path.write_bytes(path.read_bytes()[:-10])

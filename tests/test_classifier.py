@@ -62,7 +62,12 @@ def test_wrong_files_are_refused_by_name(tmp_path: Path, monkeypatch: pytest.Mon
     for tensors, metadata, message in (
         (state, {}, "does not say which classifier"),
         (state, {"classifier": json.dumps({"depth": 3, "widths": [1, 2, 3]})}, "unknown settings"),
-        ({**state, "head.bias": torch.zeros(9)}, config, r"head.bias is \(9,\), expected \(10,\)"),
+        ({**state, "head.bias": torch.zeros(9)}, config, r"head.bias is float32 \(9,\), expected float32 \(10,\)"),
+        ({**state, "head.bias": torch.zeros(10).half()}, config, "head.bias is float16"),
+        (state, {"classifier": '{"features": 1000000000}'}, "features has to be a whole number from 1 to 8192"),
+        (state, {"classifier": '{"widths": [24, 48, 1000000]}'}, "widths has to be"),
+        (state, {"classifier": '{"dropout": 1.0}'}, "not a classifier's configuration"),
+        (state, {"classifier": 9_000 * "["}, "nested too deeply"),
         ({**state, "head.bias": torch.full((10,), torch.nan)}, config, "not finite, in head.bias"),
     ):
         weights.write_tensors(path, tensors, metadata)

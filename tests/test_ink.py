@@ -15,7 +15,7 @@ from odd_pictures import FILES, MOST_DISC, exif, in_mode, seven, thin, watched
 from PIL import Image, ImageDraw, ImageOps
 
 from vae.errors import UnreadablePicture
-from vae.ink import MAX_EXIF, MAX_SIDE, WORK_SIDE, ink, open_image
+from vae.ink import MAX_EXIF, MAX_SIDE, WORK_SIDE, find_ink, open_image
 from vae.sketch import as_mnist, read_digits
 
 ROOT = Path(__file__).parent.parent
@@ -101,7 +101,7 @@ def four_digits(width: int, height: int) -> Image.Image:
 @pytest.mark.parametrize("size", [(4000, 200), (2000, 2000)])
 def test_a_deep_picture_is_reduced_as_any_other(mode, size):
     grey = four_digits(*size)
-    deep, shallow = ink(in_mode(np.asarray(grey), mode)), ink(grey)
+    deep, shallow = find_ink(in_mode(np.asarray(grey), mode)), find_ink(grey)
     assert max(deep.shape) <= WORK_SIDE
     np.testing.assert_allclose(deep, shallow, atol=0.01)
     assert len(read_digits(in_mode(np.asarray(grey), mode))) == 4
@@ -112,9 +112,9 @@ def test_values_that_are_no_numbers_are_averaged_as_paper_would_be():
     for odd in (np.nan, np.inf, -np.inf):
         holed = 255 - grey
         holed[holed == 0] = odd
-        found = ink(Image.fromarray(holed))
+        found = find_ink(Image.fromarray(holed))
         assert max(found.shape) <= WORK_SIDE
-        np.testing.assert_allclose(found, ink(Image.fromarray(255 - grey)), atol=1e-6)
+        np.testing.assert_allclose(found, find_ink(Image.fromarray(255 - grey)), atol=1e-6)
 
 
 @pytest.mark.parametrize("mode", ["LAB", "La"])

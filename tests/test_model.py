@@ -78,13 +78,43 @@ def test_a_config_survives_json(preset: str) -> None:
         {"architecture": "transformer"},
         {"latent_dim": 0},
         {"widths": [400, 0]},
-        {"architecture": "conv", "widths": [8, 8], "image_size": 30},
-        {"architecture": "conv", "widths": [8, 8], "classes": 10},
+        {"architecture": "conv", "widths": [8, 8], "hidden": 8, "image_size": 30},
+        {"architecture": "conv", "widths": [8, 8], "hidden": 8, "classes": 10},
+        {"architecture": "conv", "widths": [8, 8]},
+        {"architecture": "conv", "widths": [8, 8, 8], "hidden": 8},
+        {"architecture": "residual", "widths": [8, 8, 8, 8], "hidden": 8},
+        {"latent_dim": 4097},
+        {"latent_dim": 2.0},
+        {"latent_dim": True},
+        {"latent_dim": "2"},
+        {"latent_dim": None},
+        {"widths": "abc"},
+        {"widths": 17 * [1]},
+        {"widths": [-1]},
+        {"blocks": [33]},
+        {"hidden": -1},
+        {"image_size": 100_000_000},
+        {"refinements": 101},
+        {"classes": -1},
+        {"preset": 3},
+        {"preset": "a\nb"},
+        {"preset": 65 * "a"},
+        {"variational": 1},
+        {"activation": "sine"},
+        {"activation": []},
+        {17 * "unknown": 1},
     ],
+    ids=repr,
 )
 def test_a_config_that_cannot_be_is_refused(wrong: dict[str, object]) -> None:
-    with pytest.raises(ValueError, match="|".join([*wrong, "not a model"])):
+    with pytest.raises(ValueError, match="|".join([*wrong, "hidden", "widths", "not a model", "unknown settings"])):
         VAEConfig.from_dict(wrong)
+
+
+@pytest.mark.parametrize("wrong", [None, [], 3, "mlp"])
+def test_a_config_is_an_object(wrong: object) -> None:
+    with pytest.raises(ValueError, match="no JSON object"):
+        VAEConfig.from_dict(wrong)  # type: ignore[arg-type]
 
 
 def test_an_unknown_preset_is_refused_with_the_known_ones() -> None:

@@ -18,7 +18,7 @@ def blob(count: int = 5, places: int = 1, side: int = 28) -> np.ndarray:
 
 @pytest.mark.parametrize("style", render.STYLES)
 def test_a_disc_is_drawn_between_paper_and_ink(style: render.Style) -> None:
-    pictures = render.render(blob(), size=256, style=style)
+    pictures = render.render_frames(blob(), size=256, style=style)
     paper, ink = render.STYLES[style]
     assert pictures.shape == (5, 256, 256)
     assert pictures.dtype == np.uint8
@@ -31,7 +31,7 @@ def test_a_disc_is_drawn_between_paper_and_ink(style: render.Style) -> None:
 def test_the_contour_lies_where_the_disc_ends_and_is_crisp() -> None:
     y, x = np.mgrid[:28, :28]
     disc = np.clip(7.5 - np.hypot(y - 13.5, x - 13.5), 0, 1)  # radius 7 pixels, antialiased
-    picture = render.render(disc[None], size=560)[0]
+    picture = render.render_frames(disc[None], size=560)[0]
     v, u = np.mgrid[:560, :560]
     radius = np.hypot(v - 279.5, u - 279.5) / 20  # in pixels of the disc
     assert (picture[radius < 6.4] == 20).all()
@@ -48,7 +48,7 @@ def test_matches_a_plain_resampling_of_the_logits() -> None:
     logit = np.log(p / (1 - p))
     large = render._weights(28, 300) @ logit @ render._weights(56, 600).T
     alpha = (render._GAIN * (large - render._EDGE) + 0.5).clip(0, 1)
-    difference = render.render(ink, size=300) - (255 - 235 * alpha)
+    difference = render.render_frames(ink, size=300) - (255 - 235 * alpha)
     assert abs(difference).max() < 0.52
 
 
@@ -66,23 +66,23 @@ def test_weights_keep_a_constant_and_a_slope() -> None:
 def test_a_thin_grey_stroke_survives() -> None:
     stroke = np.zeros((1, 28, 28))
     stroke[0, 4:24, 14] = 0.6
-    picture = render.render(stroke, size=512)[0]
+    picture = render.render_frames(stroke, size=512)[0]
     assert picture[256, 265] < 190
     assert (picture[:, :200] == 255).all()
 
 
 def test_every_frame_is_drawn_whatever_the_buffer(monkeypatch: pytest.MonkeyPatch) -> None:
     frames = blob(7)
-    together = render.render(frames, size=200)
+    together = render.render_frames(frames, size=200)
     monkeypatch.setattr(render, "_BUFFER", 1)
-    np.testing.assert_array_equal(render.render(frames, size=200), together)
+    np.testing.assert_array_equal(render.render_frames(frames, size=200), together)
     for frame, picture in zip(frames, together, strict=True):
-        np.testing.assert_array_equal(render.render(frame[None], size=200)[0], picture)
+        np.testing.assert_array_equal(render.render_frames(frame[None], size=200)[0], picture)
 
 
 def test_pixels_are_the_pixels() -> None:
     ink = np.random.default_rng(0).random((2, 28, 28))
-    pictures = render.render(ink, size=280, style="pixels")
+    pictures = render.render_frames(ink, size=280, style="pixels")
     np.testing.assert_array_equal(pictures, (255 - 255 * ink).round().repeat(10, 1).repeat(10, 2))
 
 
@@ -91,14 +91,14 @@ def test_pixels_are_the_pixels() -> None:
 def test_sizes_are_even_and_keep_the_aspect(
     size: int, places: int, shape: tuple[int, int], style: render.Style
 ) -> None:
-    assert render.render(blob(2, places), size=size, style=style).shape == (2, *shape)
-    assert render.render(blob(2, places, side=14), size=size, style=style).shape == (2, *shape)
+    assert render.render_frames(blob(2, places), size=size, style=style).shape == (2, *shape)
+    assert render.render_frames(blob(2, places, side=14), size=size, style=style).shape == (2, *shape)
 
 
 def test_a_tensor_and_a_channel_are_welcome() -> None:
     frames = blob()
-    expected = render.render(frames, size=64)
-    np.testing.assert_array_equal(render.render(torch.tensor(frames)[:, None], size=64), expected)
+    expected = render.render_frames(frames, size=64)
+    np.testing.assert_array_equal(render.render_frames(torch.tensor(frames)[:, None], size=64), expected)
 
 
 def test_ink_in_range_is_not_copied() -> None:
@@ -108,7 +108,7 @@ def test_ink_in_range_is_not_copied() -> None:
 
 
 def test_black_and_white_move_the_greys() -> None:
-    pictures = render.render(blob(), size=128, black=16, white=235)
+    pictures = render.render_frames(blob(), size=128, black=16, white=235)
     assert pictures.max() == 235
     assert pictures.min() == 16 + round(219 * 20 / 255)
 
@@ -127,20 +127,20 @@ def test_black_and_white_move_the_greys() -> None:
 )
 def test_what_is_not_ink_is_refused(frames: np.ndarray) -> None:
     with pytest.raises(ValueError, match="expected"):
-        render.render(frames)
+        render.render_frames(frames)
 
 
 @pytest.mark.parametrize("size", [27, 2049, 64.5, float("nan"), "64", True, -1])
 def test_sizes_that_make_no_sense_are_refused(size: int) -> None:
     with pytest.raises(BadRequest, match="between 28 and 2048"):
-        render.render(blob(), size=size)
+        render.render_frames(blob(), size=size)
 
 
 def test_too_wide_and_unknown_styles_are_refused() -> None:
     with pytest.raises(BadRequest, match="pixels wide"):
-        render.render(blob(1, places=5), size=2048)
+        render.render_frames(blob(1, places=5), size=2048)
     with pytest.raises(BadRequest, match="ink, pixels, chalk"):
-        render.render(blob(), style="crayon")  # type: ignore[arg-type]
+        render.render_frames(blob(), style="crayon")  # type: ignore[arg-type]
 
 
 def test_transparent_is_black_ink_with_alpha() -> None:
@@ -150,7 +150,7 @@ def test_transparent_is_black_ink_with_alpha() -> None:
     assert not rgba[..., :3].any()
     assert (rgba[:, 0, 0, 3] == 0).all()
     assert rgba[0, 50, 40, 3] == 255
-    dark = (255 - render.render(blob(2, places=2), size=100).astype(float)) / 235
+    dark = (255 - render.render_frames(blob(2, places=2), size=100).astype(float)) / 235
     np.testing.assert_allclose(rgba[..., 3] / 255, dark, atol=0.005)
 
 
@@ -158,7 +158,7 @@ def test_filmstrip_shows_first_and_last_with_hairlines() -> None:
     frames = blob(30)
     strip = render.filmstrip(frames, count=4, size=96)
     assert strip.shape == (96, 4 * 96 + 3)
-    ends = render.render(frames[[0, -1]], size=96)
+    ends = render.render_frames(frames[[0, -1]], size=96)
     np.testing.assert_array_equal(strip[:, :96], ends[0])
     np.testing.assert_array_equal(strip[:, -96:], ends[1])
     assert (strip[:, 96] == 208).all()
@@ -169,7 +169,7 @@ def test_filmstrip_shows_first_and_last_with_hairlines() -> None:
 def test_grid_lays_out_row_by_row() -> None:
     images = blob(5)
     sheet = render.grid(images, columns=3, size=40, gap=2)
-    tiles = render.render(images, size=40)
+    tiles = render.render_frames(images, size=40)
     assert sheet.shape == (82, 124)
     np.testing.assert_array_equal(sheet[:40, 42:82], tiles[1])
     np.testing.assert_array_equal(sheet[42:, :40], tiles[3])
@@ -181,7 +181,7 @@ def test_grid_lays_out_row_by_row() -> None:
 def test_grid_sets_counterparts_below(columns: int | None) -> None:
     above, below = blob(5), blob(5)[::-1]
     sheet = render.grid(above, columns, below=below, size=40, gap=1)
-    tiles, others = render.render(above, size=40), render.render(below, size=40)
+    tiles, others = render.render_frames(above, size=40), render.render_frames(below, size=40)
     width = columns or 5
     for i in range(5):
         y, x = 2 * (i // width) * 41, i % width * 41

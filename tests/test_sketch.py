@@ -9,7 +9,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFilter
 
 from vae.errors import BadRequest, EmptyDrawing, UnreadablePicture
-from vae.ink import ink, open_image
+from vae.ink import find_ink, open_image
 from vae.sketch import as_mnist, read_digits
 
 ONE = [[(0.5, 0), (0.5, 1)]]
@@ -217,32 +217,32 @@ def test_modes(mode):
     [("black", "white"), ("white", "red"), ("navy", "yellow"), ("#eee8d5", "#268bd2"), ("gray", "white")],
 )
 def test_any_colours(paper, pencil):
-    found = ink(pad((SEVEN, 200, 50, 180), paper=paper, pencil=pencil))
+    found = find_ink(pad((SEVEN, 200, 50, 180), paper=paper, pencil=pencil))
     assert found.shape == (280, 560) and found.dtype == np.float32
-    np.testing.assert_allclose(found, ink(SEVEN_PAD), atol=0.02)
+    np.testing.assert_allclose(found, find_ink(SEVEN_PAD), atol=0.02)
 
 
 @pytest.mark.parametrize("pencil", [(0, 0, 0, 255), (255, 255, 255, 255), (200, 30, 30, 255)])
 def test_ink_on_transparency(pencil):
-    found = ink(pad((SEVEN, 200, 50, 180), paper=(0, 0, 0, 0), pencil=pencil, mode="RGBA"))
-    np.testing.assert_array_equal(found, ink(SEVEN_PAD))
+    found = find_ink(pad((SEVEN, 200, 50, 180), paper=(0, 0, 0, 0), pencil=pencil, mode="RGBA"))
+    np.testing.assert_array_equal(found, find_ink(SEVEN_PAD))
 
 
 def test_card_with_transparent_surroundings():
     card = Image.new("RGBA", (700, 420), (0, 0, 0, 0))
     card.paste(SEVEN_PAD, (70, 70))
-    np.testing.assert_array_equal(ink(card)[70:350, 70:630], ink(SEVEN_PAD))
+    np.testing.assert_array_equal(find_ink(card)[70:350, 70:630], find_ink(SEVEN_PAD))
 
 
 def test_palette_with_a_transparent_colour():
     image = SEVEN_PAD.convert("L").point(lambda value: value // 255).convert("P")
     image.info["transparency"] = 1
-    np.testing.assert_array_equal(ink(image), ink(SEVEN_PAD))
+    np.testing.assert_array_equal(find_ink(image), find_ink(SEVEN_PAD))
 
 
 def test_clean_edges_are_kept():
     soft = SEVEN_PAD.convert("L").filter(ImageFilter.GaussianBlur(1))
-    np.testing.assert_allclose(ink(soft), 1 - np.asarray(soft) / np.float32(255), atol=0.01)
+    np.testing.assert_allclose(find_ink(soft), 1 - np.asarray(soft) / np.float32(255), atol=0.01)
 
 
 @pytest.mark.parametrize("angle", [0, 1, 2, 3])

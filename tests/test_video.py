@@ -15,7 +15,7 @@ from PIL import Image
 
 from vae import video
 from vae.errors import BadRequest
-from vae.render import STYLES, Style, render
+from vae.render import STYLES, Style, render_frames
 
 STREAMS = {"mp4": "h264", "webm": "vp9", "avi": "mjpeg"}
 PICTURES = ("gif", "webp")
@@ -48,7 +48,7 @@ def decode(data: bytes, form: str) -> np.ndarray:
 def test_every_frame_comes_back_as_it_was_rendered(form: str, places: int) -> None:
     frames = blob(places=places)
     shown = decode(video.encode(frames, form, size=128), form)
-    expected = render(frames, 128).astype(float)
+    expected = render_frames(frames, 128).astype(float)
     assert shown.shape == (20, 128, 128 * places)
     assert abs(shown - expected).mean() < 2  # first to last: an order mixed up would show
     assert (abs(shown - expected).mean((1, 2)) < 4).all()
@@ -61,7 +61,7 @@ def test_nothing_stale_stays_in_a_slow_morph(form: str) -> None:
     pinch = 1 - 0.9 * np.linspace(0, 1, 60)[:, None, None] * np.exp(-((y / 4) ** 2))
     ring_to_eight = 1 / (1 + np.exp(3 * abs(np.hypot(x / pinch, y) - 8) - 4.5))
     shown = decode(video.encode(ring_to_eight, form, size=128), form)
-    assert abs(shown - render(ring_to_eight, 128)).max() < 64
+    assert abs(shown - render_frames(ring_to_eight, 128)).max() < 64
 
 
 @pytest.mark.parametrize("form", STREAMS)
@@ -112,7 +112,7 @@ def test_gif_shows_every_frame_in_its_greys(style: Style) -> None:
     data = video.encode(frames, "gif", size=96, style=style, playback="bounce", there=there)
     order = [*there, *there[-2:0:-1]]
     greys = np.linspace(0, 255, 32).round()
-    np.testing.assert_array_equal(decode(data, "gif"), greys[render(frames, 96, style, white=31)][order])
+    np.testing.assert_array_equal(decode(data, "gif"), greys[render_frames(frames, 96, style, white=31)][order])
 
 
 def test_webp_loops_at_its_speed() -> None:
@@ -129,7 +129,7 @@ def test_png_is_a_filmstrip() -> None:
     ) as image:
         assert image.mode == "L"
         assert image.size == (12 * 64 + 11, 64)
-        np.testing.assert_array_equal(np.asarray(image)[:, -64:], render(blob()[-1:], 64)[0])
+        np.testing.assert_array_equal(np.asarray(image)[:, -64:], render_frames(blob()[-1:], 64)[0])
 
 
 def test_zip_holds_transparent_frames() -> None:

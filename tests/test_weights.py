@@ -1,5 +1,8 @@
+import errno
 import hashlib
 import json
+import os
+import random
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -58,6 +61,13 @@ def reshape(tensors: Tensors) -> None:
     tensors[FIRST] = tensors[FIRST][:, :-1].contiguous()
 
 
+def retype(dtype: torch.dtype) -> Callable[[Tensors], None]:
+    def change(tensors: Tensors) -> None:
+        tensors[FIRST] = tensors[FIRST].to(dtype)
+
+    return change
+
+
 def spoil(value: float) -> Callable[[Tensors], None]:
     def change(tensors: Tensors) -> None:
         tensors[FIRST][0, 0] = value
@@ -69,12 +79,14 @@ def spoil(value: float) -> Callable[[Tensors], None]:
     ("change", "named"),
     [
         (drop, f"{FIRST} is missing"),
-        (add, r"encoder\.9\.weight .* expected nothing"),
-        (reshape, rf"{FIRST} is \(8, 783\), expected \(8, 784\)"),
+        (add, r"encoder\.9\.weight' .* expected nothing"),
+        (reshape, rf"{FIRST} is float32 \(8, 783\), expected float32 \(8, 784\)"),
+        (retype(torch.int64), rf"{FIRST} is int64 \(8, 784\), expected float32"),
+        (retype(torch.float16), rf"{FIRST} is float16 \(8, 784\), expected float32"),
         (spoil(float("nan")), f"not finite, in {FIRST}"),
         (spoil(float("inf")), f"not finite, in {FIRST}"),
     ],
-    ids=["missing", "extra", "shape", "nan", "inf"],
+    ids=["missing", "extra", "shape", "integers", "halves", "nan", "inf"],
 )
 def test_nothing_loads_in_part(change: Callable[[Tensors], None], named: str, path: Path) -> None:
     tensors, metadata, _ = weights.read_tensors(path)
@@ -85,24 +97,56 @@ def test_nothing_loads_in_part(change: Callable[[Tensors], None], named: str, pa
 
 
 @pytest.mark.parametrize(
-    "config",
-    [
-        "{",
-        "[]",
-        "3",
-        "null",
-        '{"depth": 3}',
-        '{"latent_dim": 0}',
-        '{"latent_dim": "two"}',
-        '{"activation": "sine"}',
-        '{"architecture": "conv", "widths": [1, 2, 3]}',
-    ],
+    "content",
+    [random.Random(0).randbytes(4000), b"hello world\n", b"", b"0" * 64 + b" x\n", b"0" * 63 + b"  x\n", b"\xff\xfe"],
+    ids=["binary", "words", "empty", "one space", "short", "utf-16"],
 )
-def test_a_file_must_say_which_model_it_holds(config: str, path: Path) -> None:
-    tensors, metadata, _ = weights.read_tensors(path)
-    save_file(tensors, path, {**metadata, "config": config})
-    with pytest.raises(WeightsError, match=r"small\.safetensors does not say which model"):
+def test_sums_that_are_none_are_not_taken_for_nothing_to_compare(content: bytes, path: Path) -> None:
+    sums = path.with_name(weights.SUMS)
+    sums.write_bytes(content)
+    with pytest.raises(WeightsError, match=r"SHA256SUMS is no list of sha256 sums: .*python -m vae sums"):
         weights.load(path)
+    assert not weights.is_intact(path)
+    sums.unlink()
+    sums.mkdir()
+    with pytest.raises(WeightsError, match=r"SHA256SUMS cannot be read \(Is a directory\)"):
+        weights.load(path)
+
+
+def test_sums_are_read_as_other_programs_write_them(path: Path) -> None:
+    sha256 = weights.file_sha256(path)
+    for line in (f"{sha256}  {path.name}\n", f"{sha256.upper()} *{path.name}\r\n\r\n"):
+        path.with_name(weights.SUMS).write_bytes(line.encode())
+        assert weights.read_sums(path.parent) == {path.name: sha256}
+        weights.load(path)
+
+
+def test_what_a_killed_writer_left_is_removed_and_nothing_else(path: Path, tmp_path: Path) -> None:
+    kept = {path, tmp_path / ".hidden", tmp_path / ".model.safetensors", tmp_path / ".notes.txt.abcdefgh.md"}
+    for file in kept - {path}:
+        file.write_text("mine")
+    for name in ("checkpoint.pt", "curves.png"):
+        with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(Path, "unlink", lambda *_, **__: None)  # as when the process is killed
+            with weights.replacing(tmp_path / name) as temporary:
+                temporary.write_text("half")
+                raise KeyboardInterrupt
+    assert len(list(tmp_path.iterdir())) == 6
+    weights.remove_temporaries(tmp_path)
+    assert set(tmp_path.iterdir()) == kept
+
+
+def test_a_full_disk_is_an_oserror_and_leaves_what_was_there(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = path.read_bytes()
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OSError, match="No space left"):
+        weights.save(build("mlp", widths=(9,)), path)
+    assert path.read_bytes() == before
+    assert list(path.parent.iterdir()) == [path]
 
 
 @pytest.mark.parametrize("metadata", [None, {}, {"format": "digit-morph/9"}], ids=["none", "empty", "other"])
@@ -192,9 +236,9 @@ def test_a_file_that_is_not_the_listed_one_is_refused_until_it_is_listed(
 ) -> None:
     path.rename(tmp_path / "flagship.safetensors")
     monkeypatch.setattr(weights, "SHIPPED", tmp_path)
-    for listed in ("0" * 64, "no sum at all"):
+    for listed, wrong in (("0" * 64, "is not the file"), ("no sum at all", "is no list")):
         (tmp_path / weights.SUMS).write_text(weights.sums_text({"flagship.safetensors": listed}))
-        with pytest.raises(WeightsError, match=r"flagship\.safetensors is not the file .*python -m vae sums"):
+        with pytest.raises(WeightsError, match=rf"{wrong} .*python -m vae sums"):
             vae.load("flagship")
     __main__.main(["sums"])
     assert capsys.readouterr().out.strip() == str(tmp_path / weights.SUMS)

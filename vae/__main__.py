@@ -249,9 +249,9 @@ def add_morph_options(p: argparse.ArgumentParser) -> None:
 def main(arguments: list[str] | None = None) -> None:
     arguments = sys.argv[1:] if arguments is None else arguments
     if arguments[:1] == ["serve"]:
-        from vae.ui import page  # no other command loads gradio
+        from vae.ui import serve  # no other command loads gradio
 
-        return page.main(arguments[1:], prog="vae serve")
+        return serve.main(arguments[1:], prog="vae serve")
     args = parser().parse_args(arguments)
     torch.set_num_threads(min(2, torch.get_num_threads()))
     try:

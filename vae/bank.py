@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import re
+import reprlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -96,28 +97,38 @@ def _parse(model: VAE, path: Path, contents: weights.Contents) -> Bank:
             f"{path} was built from other weights than {model.config.preset}'s; "
             "build it again with: python -m vae bank --data DIR"
         )
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() != (name == "metric" or name.endswith((".low", ".step"))):
+            raise WeightsError(f"{path} is no bank: {reprlib.repr(name)} is of another type")
     try:
         graph, typed = (_codes(model, tensors, name, path) for name in ("graph", "typed"))
         metric, pairs = tensors["metric"], tensors["crossings"].long()
     except KeyError as error:
         raise WeightsError(f"{path} is no bank: {error} is missing") from error
-    if metric.shape != (model.config.latent_dim,) * 2 or not bool(torch.isfinite(metric).all()):
+    if metric.shape != (model.config.latent_dim,) * 2 or not _invertible(metric):
         raise WeightsError(f"{path} is no bank of a model with {model.config.latent_dim} latents")
     if pairs.ndim != 2 or pairs.shape[1] != 2 or (len(pairs) and not 0 <= pairs.min() <= pairs.max() < len(graph)):
         raise WeightsError(f"{path} is no bank: its crossings lead nowhere")
     return Bank(graph, typed, metric, pairs)
 
 
+def _invertible(matrix: Tensor) -> bool:
+    inverse, failed = torch.linalg.inv_ex(matrix.double())
+    return not int(failed) and bool(torch.isfinite(inverse).all())
+
+
 def _codes(model: VAE, tensors: dict[str, Tensor], name: str, path: Path) -> Codes:
     used, labels = tensors["used"].long(), tensors[f"{name}.labels"].long()
+    if used.ndim != 1 or labels.ndim != 1 or not len(labels) or not 0 <= labels.min() <= labels.max() < 10:
+        raise WeightsError(f"{path} is no bank: its {name} labels are no digits")
     values = []
     for part, width in (("z", len(used)), ("measures", 1 + len(STYLES))):
         whole, step, low = (tensors[f"{name}.{part}{end}"].float() for end in ("", ".step", ".low"))
-        if whole.shape != (len(labels), width) or not step.shape == low.shape == (width,) or not len(labels):
+        if whole.shape != (len(labels), width) or not step.shape == low.shape == (width,):
             raise WeightsError(f"{path} is no bank: its {name} {part} are {tuple(whole.shape)}")
         values.append(whole * step + low)
     z, measures = values
-    if len(used) == 0 or int(used.max()) >= model.config.latent_dim:
+    if not len(used) or not 0 <= used.min() <= used.max() < model.config.latent_dim:
         raise WeightsError(f"{path} is no bank of a model with {model.config.latent_dim} latents")
     if not bool(torch.isfinite(z).all() and torch.isfinite(measures).all()):
         raise WeightsError(f"{path} holds numbers that are not finite, in {name}")

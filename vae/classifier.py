@@ -8,7 +8,7 @@ a drawing or a frame reads as, `judge` (another architecture, another seed) scor
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,6 +17,9 @@ from torch import Tensor, nn
 
 from vae import weights
 from vae.errors import WeightsError
+from vae.settings import check_settings, known_settings
+
+LIMITS = {"widths": (1, 4096), "features": (1, 8192)}  # of the whole numbers in a ClassifierConfig
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,8 @@ class ClassifierConfig:
     dropout: float = 0.2  # of the features, in training
 
     def __post_init__(self) -> None:
-        if self.architecture not in ("strided", "pooled") or len(self.widths) != 3:
+        check_settings(self, LIMITS)
+        if self.architecture not in ("strided", "pooled") or len(self.widths) != 3 or not 0 <= self.dropout < 1:
             raise ValueError(f"not a classifier's configuration: {self}")
 
     def to_dict(self) -> dict[str, Any]:
@@ -43,10 +47,8 @@ class ClassifierConfig:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> ClassifierConfig:
-        """The configuration of a weights file. Raises ValueError for a key this version does not know."""
-        if unknown := set(values) - {field.name for field in fields(cls)}:
-            raise ValueError(f"unknown settings {sorted(unknown)}")
-        return cls(**{**values, "widths": tuple(values["widths"])})
+        """The configuration of a weights file. Raises ValueError, as it does for a key this version does not know."""
+        return cls(**known_settings(cls, values))
 
 
 KINDS = {
@@ -134,11 +136,11 @@ def load_classifier(source: str | Path = "reader") -> Classifier:
     path = path / "model.safetensors" if path.is_dir() else path
     if source in KINDS and not path.exists():
         raise WeightsError(f"{path} is missing; train it with: python train.py --model {source} --out runs/{source}")
-    tensors, metadata, _ = weights.read_tensors(path)
+    contents = weights.read_tensors(path)
     try:
-        classifier = Classifier(ClassifierConfig.from_dict(json.loads(metadata["classifier"])))
-    except (KeyError, TypeError, ValueError) as error:
-        raise WeightsError(f"{path} does not say which classifier it holds ({error})") from error
-    weights.fill(classifier, tensors, path)
+        config = ClassifierConfig.from_dict(weights.settings_of(contents, "classifier"))
+    except ValueError as error:
+        raise WeightsError(f"{path} does not say which classifier it holds ({error}): name another file") from error
+    classifier = weights.built(lambda: Classifier(config), contents.tensors, path)
     classifier.to(memory_format=torch.channels_last)
     return classifier.requires_grad_(False).eval()

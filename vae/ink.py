@@ -1,4 +1,4 @@
-"""A picture that somebody sent -> the ink on it: `open_image` and `ink`."""
+"""A picture that somebody sent -> the ink on it: `open_image` and `find_ink`."""
 
 import io
 from os import PathLike
@@ -114,7 +114,7 @@ def _reduced(image: Image.Image) -> Image.Image:
     return (Image.fromarray(_grey(image)) if _is_deep(image) else _rgba(image)).reduce(factor)
 
 
-def ink(image: Image.Image) -> Array:
+def find_ink(image: Image.Image) -> Array:
     """Find the ink on a picture, whatever its colours.
 
     The paper is what most of the border is, so ink may be darker or lighter; on a transparent picture what is
@@ -200,7 +200,7 @@ def _light(colour: Array) -> Array:
     """The light on the paper: the picture reduced, its dark strokes closed, and enlarged again, smooth."""
     height, width = colour.shape[1:]
     scale = min(1.0, 64 / max(height, width))
-    size = (side(width * scale), side(height * scale))
+    size = (at_least_one(width * scale), at_least_one(height * scale))
     small = [cv2.resize(plane, size, interpolation=cv2.INTER_AREA) for plane in colour]
     closed = [cv2.morphologyEx(plane, cv2.MORPH_CLOSE, disc(8)) for plane in small]
     return np.stack([cv2.resize(cv2.GaussianBlur(plane, (0, 0), 3), (width, height)) for plane in closed])
@@ -219,7 +219,7 @@ def _levels(dark: Array) -> Array:
     return np.clip((dark - zero) / (full - zero), 0, 1).astype(np.float32)
 
 
-def side(length: float) -> int:
+def at_least_one(length: float) -> int:
     return max(1, round(length))
 
 

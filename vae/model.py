@@ -10,7 +10,7 @@ Kingma & Welling, Auto-Encoding Variational Bayes, 2014, https://arxiv.org/abs/1
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
@@ -19,10 +19,25 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from vae.settings import check_settings, known_settings
+
 REFINE_RATE = 0.25  # of a step of refinement
 REFINE_REACH = 1.5  # standard deviations of the posterior that a step may go at most
 ACTIVE_UNIT_VARIANCE = 0.01  # of the posterior mean over data, above which a latent is in use (Burda et al. 2016)
 CERTAIN = -30.0  # the logvar of a model without noise: exp(-15) of standard deviation, 0 in float32 sums
+
+# The least and the most of the whole numbers in a VAEConfig: no file can ask for more than memory and time allow.
+LIMITS = {
+    "image_size": (1, 256),
+    "channels": (1, 4),
+    "latent_dim": (1, 4096),
+    "widths": (1, 8192),
+    "hidden": (0, 8192),
+    "blocks": (0, 32),
+    "classes": (0, 1000),
+    "refinements": (0, 100),
+}
+ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh, "silu": nn.SiLU}
 
 
 @dataclass(frozen=True)
@@ -49,9 +64,14 @@ class VAEConfig:
     binarised: bool = False  # pictures are cut at 128 of 255 before they are read
 
     def __post_init__(self) -> None:
-        sizes = (self.image_size, self.channels, self.latent_dim, *self.widths)
-        if self.architecture not in ("dense", "conv", "residual") or any(n < 1 for n in sizes):
-            raise ValueError(f"not a model's configuration: {self}")
+        check_settings(self, LIMITS)
+        if self.architecture not in ("dense", "conv", "residual") or self.activation not in ACTIVATIONS:
+            raise ValueError(f"not a model's configuration: {self.architecture}, {self.activation}")
+        stages = {"dense": len(self.widths), "conv": 2, "residual": 4}[self.architecture]
+        if len(self.widths) != stages or (self.architecture == "residual" and len(self.blocks) != stages):
+            raise ValueError(f"widths and blocks have to name {stages} stages")
+        if self.architecture != "dense" and self.hidden < 1:
+            raise ValueError("hidden has to be at least 1 for convolutions")
         if self.architecture != "dense" and self.image_size % 4:
             raise ValueError(f"image_size must be a multiple of 4 for convolutions, not {self.image_size}")
         if self.classes and self.architecture != "dense":
@@ -62,11 +82,8 @@ class VAEConfig:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> VAEConfig:
-        """The configuration of a weights file. Raises ValueError for a key this version does not know."""
-        if unknown := set(values) - {field.name for field in fields(cls)}:
-            raise ValueError(f"unknown settings {sorted(unknown)}")
-        lists = {name: tuple(v) for name, v in values.items() if isinstance(v, list)}
-        return cls(**{**values, **lists})
+        """The configuration of a weights file. Raises ValueError, as it does for a key this version does not know."""
+        return cls(**known_settings(cls, values))
 
 
 PRESETS = {
@@ -89,8 +106,6 @@ PRESETS = {
         ),
     )
 }
-
-ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh, "silu": nn.SiLU}
 
 
 class Residual(nn.Module):

@@ -77,7 +77,7 @@ def picture_size(shape: tuple[int, ...], size: int) -> tuple[int, int]:
     return height, width
 
 
-def render(frames: Any, size: int = 512, style: Style = "ink", black: int = 0, white: int = 255) -> Picture:
+def render_frames(frames: Any, size: int = 512, style: Style = "ink", black: int = 0, white: int = 255) -> Picture:
     """Frames (T, H, W) in [0, 1] -> pictures, uint8 (T, size, width).
 
     `size` is the height in px; it and the width, which keeps the aspect, are rounded to even numbers.
@@ -108,7 +108,7 @@ def filmstrip(frames: Any, count: int = 12, size: int = 96, style: Style = "ink"
     gap = max(1, size // 96)
     strip = np.full((h, len(chosen) * (w + gap) - gap), _hairline(style), np.uint8)
     for i, frame in enumerate(chosen):  # one at a time: large pictures are not held twice
-        strip[:, i * (w + gap) : i * (w + gap) + w] = render(ink[frame][None], size, style)[0]
+        strip[:, i * (w + gap) : i * (w + gap) + w] = render_frames(ink[frame][None], size, style)[0]
     return strip
 
 
@@ -121,10 +121,10 @@ def grid(
     (reconstructions), each set under the image it belongs to. `size` is the height of an image
     and `gap` the hairline between two, both in px.
     """
-    pictures = render(images, size, style)
+    pictures = render_frames(images, size, style)
     columns = columns or (int(np.ceil(len(pictures) ** 0.5)) if below is None else len(pictures))
     if below is not None:
-        others = render(below, size, style)
+        others = render_frames(below, size, style)
         if others.shape != pictures.shape:
             raise ValueError(f"expected as many images below as above; got {len(others)} and {len(pictures)}")
         rows = [range(i, min(i + columns, len(pictures))) for i in range(0, len(pictures), columns)]

@@ -1,6 +1,6 @@
 """A drawing, scan or photo -> the digits on it, as MNIST would have them.
 
-    picture -- open_image --> PIL image -- ink --> (H, W) -- read_digits --> (N, 1, 28, 28)
+    picture -- open_image --> PIL image -- find_ink --> (H, W) -- read_digits --> (N, 1, 28, 28)
 
 MNIST's recipe (LeCun et al., http://yann.lecun.com/exdb/mnist): a digit is averaged down, its aspect kept,
 into a box of 20x20 pixels, and moved by whole pixels until its centre of mass is the middle of 28x28. Most of
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components
 
 from vae.errors import BadRequest, EmptyDrawing
-from vae.ink import WORK_SIDE, Array, Source, disc, ink, open_image, side
+from vae.ink import WORK_SIDE, Array, Source, at_least_one, disc, find_ink, open_image
 
 FAINT = 0.1  # less ink than this is paper
 SIZE, BOX, CENTRE = 28, 20, 14.0  # the picture, the digit in it, the index of its centre of mass
@@ -88,7 +88,7 @@ def read_digits(image: Source | None, *, max_digits: int = 4, single: bool = Fal
     """
     if image is None:
         raise EmptyDrawing("Nothing is drawn yet; draw a digit first.")
-    inked = ink(open_image(image))
+    inked = find_ink(open_image(image))
     labels, stats, kept = _pieces(inked)
     if not kept:
         raise EmptyDrawing("I see no digit here; draw one with a stroke or two.")
@@ -235,7 +235,7 @@ def _fine(digit: Array) -> Array:
     scale = FINE / max(digit.shape)
     if scale < 1:
         digit = cv2.dilate(digit, disc(round(1 / scale) // 2))
-    size = (side(digit.shape[1] * scale), side(digit.shape[0] * scale))
+    size = (at_least_one(digit.shape[1] * scale), at_least_one(digit.shape[0] * scale))
     fine = cv2.resize(digit, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
     if scale > 2:
         fine = cv2.GaussianBlur(fine, (0, 0), 0.4 * scale)
@@ -274,7 +274,7 @@ def _boxed(digit: Array) -> Array:
     """Average down to a long side of BOX."""
     digit = digit[_cropped(digit)]
     scale = BOX / max(digit.shape)
-    size = (side(digit.shape[1] * scale), side(digit.shape[0] * scale))
+    size = (at_least_one(digit.shape[1] * scale), at_least_one(digit.shape[0] * scale))
     return np.clip(cv2.resize(digit, size, interpolation=cv2.INTER_AREA), 0, 1)  # it rounds to just above 1
 
 

@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from vae.errors import BadRequest
-from vae.render import SIZES, Picture, Style, as_ink, filmstrip, picture_size, render, transparent
+from vae.render import SIZES, Picture, Style, as_ink, filmstrip, picture_size, render_frames, transparent
 
 Playback = Literal["once", "bounce"]
 
@@ -84,7 +84,7 @@ class _Job(NamedTuple):
     def pictures(self, black: int = 0, white: int = 255) -> Iterator[Picture]:
         """The pictures, (h, w) each, with the greys 0 and 255 as `black` and `white`."""
         for chunk in self.chunks():
-            yield from render(chunk, self.size, self.style, black, white)
+            yield from render_frames(chunk, self.size, self.style, black, white)
 
 
 def seconds(formats: Sequence[str], shown: int, places: int, size: int) -> float:

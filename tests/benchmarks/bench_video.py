@@ -46,7 +46,7 @@ def main() -> None:
     print(f"{options.frames} frames, {options.size} px   one digit          two digits")
     stacks = [ring_to_eight(options.frames, places) for places in (1, 2)]
     for style in render.STYLES:
-        cells = [best(lambda f=f, s=style: render.render(f, options.size, s), options.repeat) for f in stacks]
+        cells = [best(lambda f=f, s=style: render.render_frames(f, options.size, s), options.repeat) for f in stacks]
         print(f"render {style:15}" + "".join(f"{ms:8.0f} ms         " for ms in cells))
     for form in video.FORMATS:
         cells = []

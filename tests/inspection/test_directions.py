@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from vae.bank import Codes, bank_of
-from vae.inspection.directions import REACH, STEPS, contact_sheet, directions, values
+from vae.inspection.directions import REACH, STEPS, contact_sheet, find_directions, values
 from vae.model import VAE
 from vae.pipeline import default_pipeline
 
@@ -19,7 +19,7 @@ def made_up_codes() -> Codes:
 
 
 def test_directions_bear_the_names_of_what_they_change() -> None:
-    ways = directions(made_up_codes(), count=4)
+    ways = find_directions(made_up_codes(), count=4)
     assert ways.names == ("Slant", "Pen", "Width", "0 ↔ 9")  # nothing that changes the height
     for k, latent in enumerate((0, 1, 3, 4)):
         assert ways.axes[k, latent] > 0.98
@@ -28,7 +28,7 @@ def test_directions_bear_the_names_of_what_they_change() -> None:
 
 def test_moving_changes_the_scores_that_are_given_and_nothing_else() -> None:
     codes = made_up_codes()
-    ways = directions(codes, count=4)
+    ways = find_directions(codes, count=4)
     z = codes.z[7]
     scores = ways.scores(z)
     torch.testing.assert_close(ways.moved(z, scores), z)
@@ -46,7 +46,7 @@ def test_moving_changes_the_scores_that_are_given_and_nothing_else() -> None:
 def test_all_strips_pass_through_the_present_place(small: VAE) -> None:
     bank = bank_of(small)
     assert bank is not None
-    ways = directions(bank.graph)
+    ways = find_directions(bank.graph)
     z = bank.typed.z[0]
     at = [0.0] * len(ways.names)
     sheet = contact_sheet(small, ways, z, at)
@@ -64,7 +64,7 @@ def test_the_flagships_strips_do_what_they_are_called() -> None:
 
     model, bank = default_pipeline().model, default_pipeline().bank
     assert bank is not None
-    ways = directions(bank.graph)
+    ways = find_directions(bank.graph)
     assert len(set(ways.names)) == len(ways.names)
     for name, measure in (("Slant", 0), ("Pen", 1)):
         if name not in ways.names:

@@ -1,4 +1,5 @@
 from pathlib import Path
+from urllib.error import URLError
 
 import made_up
 import numpy as np
@@ -72,6 +73,85 @@ def test_data_that_are_not_there_are_named_and_not_downloaded(name: str, tmp_pat
     with pytest.raises(FileNotFoundError, match=str(tmp_path)):
         data.load_pictures(name, tmp_path)
     assert not list(tmp_path.rglob("*.gz"))
+
+
+def damage(path: Path, how: str) -> None:
+    whole = path.read_bytes()
+    path.write_bytes({"empty": b"", "head": whole[:5], "half": whole[: len(whole) // 2], "noise": noise(whole)}[how])
+
+
+def noise(whole: bytes) -> bytes:
+    return np.random.default_rng(0).bytes(len(whole))
+
+
+@pytest.mark.parametrize("name", ["mnist", "fashion", "kmnist", "emnist-digits", "qmnist"])
+@pytest.mark.parametrize("how", ["empty", "head", "half", "noise"])
+def test_damaged_files_are_said_to_be(name: str, how: str, tmp_path: Path) -> None:
+    made_up.WRITERS[name](tmp_path, TRAIN, TEST)
+    files = sorted(path for path in tmp_path.rglob("*") if path.is_file())
+    for path in files:
+        whole = path.read_bytes()
+        damage(path, how)
+        for train in (True, False):
+            try:
+                data.load_pictures(name, tmp_path, train)
+            except OSError as error:
+                assert str(error).startswith(f"{name} in {tmp_path} is damaged")
+                break
+        else:
+            raise AssertionError(f"{path.name} was taken")
+        path.write_bytes(whole)
+    data.load_splits(name, tmp_path)
+
+
+def test_labels_and_pictures_have_to_fit(tmp_path: Path) -> None:
+    some = TRAIN[:20]
+    for wrong in (Pictures(some.images, some.labels[:19]), Pictures(some.images, some.labels + 1), some[:0]):
+        made_up.write_mnist(tmp_path, wrong, TEST)
+        with pytest.raises(OSError, match=r"mnist in .* is damaged"):
+            data.load_splits("mnist", tmp_path)
+    flat = Pictures(some.images[:, :, :20], some.labels)
+    made_up.write_mnist(tmp_path, flat, flat)
+    with pytest.raises(OSError, match=r"mnist in .* is damaged"):
+        data.load_splits("mnist", tmp_path)
+    small = Pictures(some.images[:, :, :20, :20], some.labels)
+    for train in (small, some[:1]):
+        made_up.write_mnist(tmp_path, train, TEST)
+        with pytest.raises(OSError, match="too few pictures, or of different sizes"):
+            data.load_splits("mnist", tmp_path)
+
+
+def test_a_file_that_may_not_be_read_is_the_systems_word(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied", "x")
+
+    monkeypatch.setitem(data.TORCHVISION, "mnist", refuse)
+    with pytest.raises(PermissionError):
+        data.load_pictures("mnist", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [(URLError("no route"), "is there a network"), (ValueError("bits"), "delete it to have it downloaded again")],
+)
+def test_in_the_own_cache_a_download_is_the_way_out(
+    error: Exception, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.delenv("DIGIT_MORPH_DATA", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setitem(data.TORCHVISION, "mnist", fail)
+    with pytest.raises(OSError, match=said):
+        data.load_pictures("mnist")
+
+
+def test_a_picture_of_a_folder_that_is_none_is_named(tmp_path: Path) -> None:
+    made_up.write_folder(tmp_path, TRAIN, TEST)
+    (tmp_path / "train" / "7" / "zz.png").write_text("no picture")
+    with pytest.raises(OSError, match=r"zz\.png is no picture that can be read: remove it"):
+        data.load_pictures("folder", tmp_path)
 
 
 def test_an_unknown_data_set_is_refused_with_the_known_ones(tmp_path: Path) -> None:

@@ -129,6 +129,18 @@ def test_only_a_run_of_the_same_model_is_resumed(tmp_path: Path) -> None:
     train(tmp_path)
     with pytest.raises(ValueError, match="of another model"):
         train(tmp_path, "tiny", resume=True)
+    with pytest.raises(ValueError, match="other data or another --batch-size"):
+        train(tmp_path, recipe=replace(RECIPE, batch_size=60), resume=True)
+
+
+@pytest.mark.parametrize("name", ["model", "ema", "optimiser", "seconds", "rows"])
+def test_a_checkpoint_whose_parts_do_not_fit_is_damaged(name: str, tmp_path: Path) -> None:
+    train(tmp_path)
+    path = tmp_path / "checkpoint.pt"
+    state = torch.load(path, weights_only=True)
+    torch.save({**state, name: None if name in ("seconds", "rows") else {}}, path)
+    with pytest.raises(ValueError, match=r"checkpoint\.pt is damaged"):
+        train(tmp_path, resume=True)
 
 
 def test_a_loss_that_is_no_number_stops_the_run(tmp_path: Path) -> None:

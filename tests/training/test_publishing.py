@@ -100,6 +100,14 @@ def test_a_bank_of_other_weights_is_not_published(
     assert not stand_in.asked
 
 
+def test_a_damaged_report_is_named(small: VAE, tmp_path: Path) -> None:
+    model = weights.load(shutil.copy(small.path, tmp_path / "model.safetensors"))
+    for content in (b"{", b"\xff\x00", b"[" * 5000, b"[]"):
+        (tmp_path / "report.json").write_bytes(content)
+        with pytest.raises(WeightsError, match=r"report\.json is damaged .*train the model again"):
+            publishing.contents("me/mine", model)
+
+
 def test_who_may_not_write_is_told(stand_in: StandIn, small: VAE, monkeypatch: pytest.MonkeyPatch) -> None:
     for token in (None, "hf_" + "y" * 34):
         if token:

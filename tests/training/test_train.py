@@ -11,9 +11,10 @@ import torch
 from PIL import Image
 
 import vae.training.data
-from train import main
+from train import explained, main
 from vae import weights
 from vae.evaluation.results import read_metrics
+from vae.training.data import Pictures
 
 ROOT = Path(__file__).resolve().parents[2]
 QUICK = ("--epochs", "3", "--batch-size", "30", "--device", "cpu", "--threads", "1", "--latent-dim", "3")
@@ -94,7 +95,8 @@ def test_killed_in_the_middle_and_resumed_is_uninterrupted(run: Path, data_dir: 
     killed = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, check=False)
     assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
     assert b"step/s" in killed.stderr  # progress is shown
-    assert {p.name for p in out.iterdir()} == {"model.safetensors", "metrics.csv", "checkpoint.pt"}
+    (out / ".checkpoint.pt.a1b2c3d4.pt").write_bytes(b"half")  # as a kill while writing leaves one
+    assert {p.name for p in out.iterdir()} >= {"model.safetensors", "metrics.csv", "checkpoint.pt"}
     assert len(read_metrics(out / "metrics.csv")) == 1
     main(arguments(out, data_dir, "--resume"))
     assert {path.name for path in out.iterdir()} == LEFT
@@ -161,14 +163,113 @@ def test_what_is_missing_is_said(more: list[str], error: str, data_dir: Path, tm
         main(arguments(tmp_path / "run", data_dir, *more))
 
 
+def trained(out: Path, data_dir: Path, *more: str, before: str = "") -> tuple[int, str]:
+    """The exit status of a process that trains, and the last line it says; `before` is run in it first."""
+    script = f"import runpy, sys\n{before}\nrunpy.run_path({str(ROOT / 'train.py')!r}, run_name='__main__')"
+    command = [sys.executable, "-c", script, *arguments(out, data_dir, *more)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert "Traceback" not in ended.stderr
+    return ended.returncode, ended.stderr.splitlines()[-1].rpartition("\r")[2] if ended.stderr else ""
+
+
 def test_a_failing_process_says_one_sentence(data_dir: Path, tmp_path: Path) -> None:
-    command = [sys.executable, str(ROOT / "train.py"), *arguments(tmp_path / "run", data_dir, "--lr", "1e30")]
-    failed = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert failed.returncode == 1
-    assert "Traceback" not in failed.stderr
-    last = failed.stderr.splitlines()[-1]
+    status, last = trained(tmp_path / "run", data_dir, "--lr", "1e30")
+    assert status == 1
     assert last.startswith("train.py: the loss is")
     assert last.endswith("lower --lr")
+
+
+FULL = """
+import resource
+resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, resource.RLIM_INFINITY))  # of any file: less than a checkpoint
+"""
+
+
+def test_on_a_full_disk_nothing_of_the_run_is_lost(run: Path, data_dir: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    main(arguments(out, data_dir, "--epochs", "2"))
+    before = {path.name: path.read_bytes() for path in out.iterdir() if path.name in ("checkpoint.pt", "metrics.csv")}
+    status, last = trained(out, data_dir, "--resume", before=FULL)
+    assert status == 1
+    assert (
+        last == "train.py: File too large: make room, then go on with --resume if there is a checkpoint, which is whole"
+    )
+    assert {name: (out / name).read_bytes() for name in before} == before
+    assert {path.name for path in out.iterdir()} == LEFT
+
+
+WRONG = [
+    *(("--batch-size", value) for value in ("0", "-1", "x", "1.5", "10000000000", "1" + 5000 * "0")),
+    *(("--epochs", value) for value in ("0", "-1", "1e9")),
+    *(("--latent-dim", value) for value in ("0", "-3", "1000000000", "1e9")),
+    *(("--lr", value) for value in ("0", "-1", "nan", "inf", "x")),
+    *(("--kl-weight", value) for value in ("nan", "-1", "inf")),
+    ("--kl-warmup", "-1"),
+    *(("--redraw", value) for value in ("2", "-0.1", "nan")),
+    ("--binarise", "nan"),
+    ("--seed", "99999999999999999999"),
+    *(("--threads", value) for value in ("0", "-1", "100000000")),
+]
+
+
+@pytest.mark.parametrize(("option", "value"), WRONG, ids=[f"{option}={value[:12]}" for option, value in WRONG])
+def test_sizes_that_make_no_sense_are_wrong_options(
+    option: str, value: str, data_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(arguments(tmp_path / "run", data_dir, f"{option}={value}"))
+    assert caught.value.code == 2
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert f"argument {option}: give a" in last and len(last) < 200
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_damaged_checkpoint_is_refused_and_kept(data_dir: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    main(arguments(out, data_dir, "--epochs", "1"))
+    content = bytearray((out / "checkpoint.pt").read_bytes())
+    content[len(content) // 2] ^= 4
+    (out / "checkpoint.pt").write_bytes(content)
+    with pytest.raises(ValueError, match=r"checkpoint\.pt is damaged"):
+        main(arguments(out, data_dir, "--resume"))
+    assert (out / "checkpoint.pt").read_bytes() == content
+    assert {path.name for path in out.iterdir()} == LEFT
+
+
+def test_what_ends_a_training_is_said_in_a_line(data_dir: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    for error in (FileExistsError(17, "File exists", "f"), NotADirectoryError(20, "Not a directory", "f")):
+        assert explained(error).startswith("f cannot be used (")
+    for error in (MemoryError(), RuntimeError("CUDA out of memory"), RuntimeError("can't allocate memory")):
+        assert "lower --batch-size" in explained(error)
+    assert explained(ValueError("as it is")) == "as it is"
+    with pytest.raises(NotADirectoryError):
+        main(arguments(tmp_path / "file" / "run", data_dir))
+
+
+def test_a_device_that_is_not_here_is_refused(data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(ValueError, match="torch finds no cuda on this machine: leave out --device"):
+        main(arguments(tmp_path / "run", data_dir, "--device", "cuda"))
+
+
+@pytest.mark.parametrize(("model", "size"), [("cvae", 28), ("reader", 28), ("judge", 32)])
+def test_pictures_that_a_model_cannot_read_are_refused(model: str, size: int, tmp_path: Path) -> None:
+    for half in ("train", "test"):
+        for name in range(11 if size == 28 else 3):
+            (tmp_path / half / str(name)).mkdir(parents=True)
+            Image.new("L", (28, 28)).save(tmp_path / half / str(name) / "1.png")
+    if size == 28:
+        more = ("--dataset", "folder")
+        data_dir = tmp_path
+    else:
+        more, data_dir = (), tmp_path / "wide"
+        wide = made_up.digits(40)
+        wide = Pictures(torch.nn.functional.pad(wide.images, (2, 2, 2, 2)), wide.labels)
+        made_up.write_mnist(data_dir, wide, wide)
+    with pytest.raises(ValueError, match="choose another --model"):
+        main(arguments(tmp_path / "run", data_dir, *more, model=model))
 
 
 def test_help_is_the_manual(capsys: pytest.CaptureFixture[str]) -> None:

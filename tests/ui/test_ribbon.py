@@ -8,7 +8,7 @@ import torch
 from vae.pipeline import Pipeline
 from vae.request import MorphRequest
 from vae.ui.player import payload
-from vae.ui.ribbon import Seen, ribbon
+from vae.ui.ribbon import Seen, seen_by_reader
 
 
 def shown(pipeline: Pipeline, *numbers: str, **options: object) -> list[list[Seen]]:
@@ -51,4 +51,4 @@ def test_a_sequence_shows_each_number_where_it_stands(hold: float, pipeline: Pip
 def test_a_speck_is_no_digit(pipeline: Pipeline) -> None:
     speck = torch.zeros(1, 1, 28, 28)
     speck[..., 14, 12:16] = 1
-    assert ribbon(pipeline, speck) == [[None]]
+    assert seen_by_reader(pipeline, speck) == [[None]]

@@ -134,7 +134,7 @@ def labelled_grid(panels: Sequence[Panel], tile: int = 0) -> Tensor:
 
 def labelled(panel: Panel, tile: int) -> Picture:
     """A panel's pictures with its name above: uint8 `(T, tile + LABEL + 2 GAP, width)`, of even width."""
-    pictures = render.render(panel.frames, tile)
+    pictures = render.render_frames(panel.frames, tile)
     count, h, w = pictures.shape
     label = Image.new("L", (max(w, 168) + 2 * GAP, LABEL + GAP), 255)
     ImageDraw.Draw(label).text((GAP, GAP), panel.entry.name, fill=60, font=ImageFont.load_default(14))

@@ -41,7 +41,7 @@ class Directions(NamedTuple):
         return z + ((scores - self.scores(z)) * self.deviation) @ self.axes
 
 
-def directions(codes: Codes, count: int = COUNT) -> Directions:
+def find_directions(codes: Codes, count: int = COUNT) -> Directions:
     """At most `count` directions of the codes of a bank, which must hold several digits of every class."""
     classes = codes.labels.unique()
     place = torch.searchsorted(classes, codes.labels)

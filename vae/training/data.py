@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.error import URLError
 
 import numpy as np
 import torch
@@ -20,6 +22,7 @@ from torch import Generator, Tensor
 from torchvision import datasets
 
 VALIDATION = 5_000  # the last images of the training set
+MISSING = re.compile("not found|download", re.IGNORECASE)  # what torchvision says of files that are not there
 
 TORCHVISION: dict[str, Callable[[str, bool, bool], datasets.VisionDataset]] = {
     "mnist": lambda root, train, download: datasets.MNIST(root, train, download=download),
@@ -68,7 +71,7 @@ def load_pictures(
 
     `folder` reads `root/train/LABEL/*.png` and `root/test/LABEL/*.png`; its pictures are made grey
     and `size` (28 if not given) pixels square. Raises FileNotFoundError with what to do when the data
-    are not in `root`.
+    are not in `root`, and OSError when they are damaged.
     """
     folder = data_root(root)
     if name == "folder":
@@ -78,18 +81,34 @@ def load_pictures(
     own_cache = not (root or os.environ.get("DIGIT_MORPH_DATA"))
     try:
         dataset = TORCHVISION[name](str(folder), train, own_cache)
-    except RuntimeError as error:  # torchvision's word for "not found"
-        raise FileNotFoundError(
-            f"{name} could not be downloaded into {folder}: is there a network?"
-            if own_cache
-            else f"{name} is not in {folder}; leave out --data (and DIGIT_MORPH_DATA) to have it downloaded"
-        ) from error
+        pictures = _pictures(dataset, mirrored=name == "emnist-digits")
+    except Exception as error:  # torchvision raises all sorts of things for files that are not what they should be
+        again = "leave out --data (and DIGIT_MORPH_DATA) to have it downloaded"
+        if isinstance(error, URLError) or (isinstance(error, RuntimeError) and MISSING.search(str(error))):
+            raise FileNotFoundError(
+                f"{name} could not be downloaded into {folder}: is there a network?"
+                if own_cache
+                else f"{name} is not in {folder}, or not whole; {again}"
+            ) from error
+        if isinstance(error, OSError) and error.errno:  # a full disk, or a file that may not be read
+            raise
+        again = "delete it to have it downloaded again" if own_cache else f"fetch it again, or {again}"
+        raise OSError(f"{name} in {folder} is damaged ({type(error).__name__} in its files): {again}") from error
+    return pictures
+
+
+def _pictures(dataset: datasets.VisionDataset, mirrored: bool) -> Pictures:
+    """What torchvision read, if it is square pictures of ten classes. Raises ValueError, and others."""
     images = torch.as_tensor(dataset.data)
-    if name == "emnist-digits":
+    if mirrored:
         images = images.transpose(1, 2)  # EMNIST's files hold every picture mirrored along its diagonal
     images = images.permute(0, 3, 1, 2) if images.ndim == 4 else images[:, None]
     labels = torch.as_tensor(dataset.targets, dtype=torch.int64)
     labels = labels[:, 0] if labels.ndim == 2 else labels  # QMNIST: the class is the first of 8 columns
+    if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[2] != images.shape[3]:
+        raise ValueError("no square pictures")
+    if not 0 < len(images) == len(labels) or not 0 <= int(labels.min()) <= int(labels.max()) < 10:
+        raise ValueError("labels do not fit")
     return Pictures(images.contiguous(), labels)
 
 
@@ -97,8 +116,11 @@ def _labelled_folder(folder: Path, size: int) -> Pictures:
     dataset = datasets.ImageFolder(str(folder))
     pictures = []
     for path, _ in dataset.samples:
-        with Image.open(path) as picture:
-            pictures.append(np.asarray(picture.convert("L").resize((size, size), Image.Resampling.BOX)))
+        try:
+            with Image.open(path) as picture:
+                pictures.append(np.asarray(picture.convert("L").resize((size, size), Image.Resampling.BOX)))
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+            raise OSError(f"{path} is no picture that can be read: remove it from the data") from error
     names = [dataset.classes[target] for target in dataset.targets]
     numbers = all(name.isdecimal() for name in dataset.classes)  # then these are the labels
     labels = torch.tensor([int(name) for name in names] if numbers else dataset.targets)
@@ -118,10 +140,21 @@ def load_splits(
     `all_for_training` (the `tiny` preset, as its authors did): then the first 1,000 test pictures are.
     """
     train, test = (load_pictures(name, root, half, size) for half in (True, False))
+    if train.images.shape[1:] != test.images.shape[1:] or len(train) < 2:
+        raise OSError(f"{name} in {data_root(root)} is damaged: too few pictures, or of different sizes in its halves")
     if all_for_training:
         return Splits(train, test[:1000], test)
     held_out = min(VALIDATION, max(1, len(train) // 10))
     return Splits(train[:-held_out], train[-held_out:], test)
+
+
+def require_digits(splits: Splits, classes: int = 10, shape: tuple[int, int, int] | None = None) -> None:
+    """Raise ValueError unless the pictures are of so many classes at most and, if given, of that `(C, S, S)`."""
+    most = 1 + max(int(part.labels.max()) for part in (splits.train, splits.validation, splits.test))
+    found = tuple(splits.train.images.shape[1:])
+    if most > classes or (shape and found != shape):
+        wanted = f"pictures of {classes} classes" + (f" and {shape}" if shape else "")
+        raise ValueError(f"this model reads {wanted}; the data have {most} and {found}: choose another --model")
 
 
 def as_floats(images: Tensor) -> Tensor:

@@ -16,6 +16,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import reprlib
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -30,6 +31,7 @@ from tqdm import tqdm
 from vae import weights
 from vae.classifier import Classifier
 from vae.model import VAE
+from vae.training import checkpoints
 from vae.training.data import Pictures, Splits
 
 CHECKPOINT_SECONDS = 10
@@ -68,7 +70,7 @@ Config = TypeVar("Config", bound=TrainConfig)
 class Run(Generic[Model, Config]):
     """A training in the folder `out`: its state, which outlives the process in checkpoint.pt.
 
-    Raises FileNotFoundError with `resume` and no checkpoint, and ValueError when it is of another model.
+    Raises FileNotFoundError with `resume` and no checkpoint, and ValueError when it is damaged or of another model.
     """
 
     def __init__(
@@ -185,30 +187,33 @@ class Run(Generic[Model, Config]):
             "seconds": time.monotonic() - self.started,
             **{name: getattr(self, name) for name in ("step", "best", "sums", "rows")},
         }
-        with weights.replacing(self.out / "checkpoint.pt") as path:
-            torch.save(state, path)
+        checkpoints.write(self.out / checkpoints.CHECKPOINT, state)
         self.saved = time.monotonic()
 
     def restore(self) -> None:
-        path = self.out / "checkpoint.pt"
-        if not path.exists():
-            raise FileNotFoundError(f"nothing to resume: {path} does not exist; leave out --resume")
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        path = self.out / checkpoints.CHECKPOINT
+        state = checkpoints.read(path)
         if state["config"] != self.model.config.to_dict():
-            raise ValueError(f"{path} is of another model: {state['config']}")
-        for name in ("model", "ema", "optimiser"):
-            getattr(self, name).load_state_dict(state[name])
-        self.started -= state["seconds"]
-        self.step, self.best, self.sums, self.rows = (state[name] for name in ("step", "best", "sums", "rows"))
+            raise ValueError(f"{path} is of another model: {reprlib.repr(state['config'])}")
+        try:
+            for name in ("model", "ema", "optimiser"):
+                getattr(self, name).load_state_dict(state[name])
+            self.started -= state["seconds"]
+            self.step, self.best, self.sums, self.rows = (state[name] for name in ("step", "best", "sums", "rows"))
+            finished = len(self.rows)
+        except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
+            raise checkpoints.damaged(path) from error
+        if finished != self.step // self.batches:
+            raise ValueError(f"{path} is of a run with other data or another --batch-size: give the same as then")
 
 
 def device_named(name: str) -> torch.device:
-    """`auto` takes CUDA, then Apple's MPS, then the CPU."""
-    if name != "auto":
-        return torch.device(name)
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    """`auto` takes CUDA, then Apple's MPS, then the CPU. Raises ValueError for one that is not here."""
+    found = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    here = [kind for kind in found if found[kind]]
+    if name not in ("auto", *here):
+        raise ValueError(f"torch finds no {name} on this machine: leave out --device, or choose {' or '.join(here)}")
+    return torch.device(here[0] if name == "auto" else name)
 
 
 def moving_average(decay: float) -> Callable[[Any, Any, Any], None]:

@@ -20,6 +20,7 @@ from vae.errors import WeightsError
 from vae.evaluation.results import evaluation, row_of
 from vae.inspection.samples import prior_samples
 from vae.model import VAE
+from vae.settings import parse_object
 from vae.shipped import DOCS
 
 NATS = {  # figures of a report or an evaluation, in nats a test picture: key there -> name in the card
@@ -122,7 +123,10 @@ def contents(repo: str, model: VAE) -> dict[str, bytes | Path]:
     if curves.exists():
         files["curves.png"] = curves
     files["samples.png"] = samples_of(model)
-    recipe = {"config": model.config.to_dict(), "training": json.loads(read[hub.MODEL].metadata.get("training", "{}"))}
+    recipe = {
+        "config": model.config.to_dict(),
+        "training": noted(read[hub.MODEL].metadata.get("training", "{}"), model.path),
+    }
     files["README.md"] = hub.card(
         TEMPLATE,
         {**ABOUT, "model_name": repo.split("/")[-1]},
@@ -142,11 +146,19 @@ def results_of(model: VAE) -> dict[str, float]:
     report = model.path.with_name("report.json")
     found: dict[str, Any] = {}
     if report.exists():
-        found = json.loads(report.read_text()).get("test", {})
+        found = noted(report.read_text(errors="replace"), report).get("test", {})
     elif model.path.parent == weights.SHIPPED:
         found = row_of(evaluation()["models"], "model", model.config.preset)
         found = {**found, "total": found.get("nelbo")}
     return {name: float(found[key]) for key, name in NATS.items() if found.get(key) is not None}
+
+
+def noted(text: str, path: Path) -> dict[str, Any]:
+    """The JSON object that a file holds; raises WeightsError naming it."""
+    try:
+        return parse_object(text)
+    except ValueError as error:
+        raise WeightsError(f"{path} is damaged ({error}): train the model again") from error
 
 
 def samples_of(model: VAE) -> bytes:

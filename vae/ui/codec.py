@@ -31,3 +31,8 @@ def pack(frames: Tensor, grid: bool = False) -> dict[str, Any]:
         levels = np.diff(levels, axis=axis, prepend=np.zeros_like(levels.take([0], axis)))
     data = base64.b64encode(zlib.compress(np.ascontiguousarray(levels).tobytes(), 9)).decode()
     return {"rows": rows, "columns": columns, "height": height, "width": width, "grid": grid, "data": data}
+
+
+def rounded(values: Tensor, places: int = 3) -> Any:
+    """A tensor as nested lists, short in JSON."""
+    return (values.double() * 10**places).round().div(10**places).tolist()

@@ -16,7 +16,7 @@ HOLD = 0.4  # seconds that a number stands still before it turns
 NAMES = ("steps", "fps", "path", "speed", "playback", "style", "size")
 
 
-def options() -> list[gr.Component]:
+def option_controls() -> list[gr.Component]:
     """The controls, in the order of NAMES."""
     with gr.Accordion("Options", open=False, elem_id="options"), gr.Row(elem_classes=["fields"]):
         return [

@@ -1,28 +1,19 @@
-"""The page: its Blocks, and the command line that serves it (`python app.py`, `digit-morph serve`)."""
+"""The page: its Blocks, and serving them; `vae.ui.serve` is the command line."""
 
 from __future__ import annotations
 
-import argparse
-import logging
-import os
-import re
-import sys
-from collections.abc import Mapping
 from typing import Any
 
 import gradio as gr
-import torch
 
-from vae.errors import WeightsError
-from vae.model import PRESETS
-from vae.pipeline import Pipeline, load_pipeline
+from vae.pipeline import Pipeline
 from vae.ui.api import endpoints
-from vae.ui.server import files, launch
+from vae.ui.server import launch
 from vae.ui.tabs.compare import compare_tab
 from vae.ui.tabs.explore import explore_tab
 from vae.ui.tabs.how import how_tab
 from vae.ui.tabs.morph import morph_tab
-from vae.ui.theme import STATIC, head, static, theme
+from vae.ui.theme import STATIC, gradio_theme, head, static
 
 
 def build_demo(pipeline: Pipeline) -> gr.Blocks:
@@ -41,55 +32,9 @@ def build_demo(pipeline: Pipeline) -> gr.Blocks:
 
 def page_settings() -> dict[str, Any]:
     """What `launch` needs for the look; `vae.ui.server.launch` has the rest."""
-    return {"theme": theme(), "head": head(), "favicon_path": STATIC / "favicon.svg", "footer_links": []}
+    return {"theme": gradio_theme(), "head": head(), "favicon_path": STATIC / "favicon.svg", "footer_links": []}
 
 
-def host_and_port(environ: Mapping[str, str] = os.environ) -> tuple[str, int]:
-    """Where to listen, unless the command line says: on a Space, at all addresses."""
-    host = environ.get("GRADIO_SERVER_NAME") or ("0.0.0.0" if environ.get("SPACE_ID") else "127.0.0.1")
-    return host, int(environ.get("GRADIO_SERVER_PORT") or environ.get("PORT") or 7860)
-
-
-def report_to_zero_gpu(environ: Mapping[str, str] = os.environ) -> None:
-    """A Space on ZeroGPU hardware is ended unless it marks a function for the GPU. Morphs need none: they
-    are as quick on its CPU as a GPU is to be had."""
-    if environ.get("SPACES_ZERO_GPU"):
-        import spaces  # there, and only there
-
-        spaces.GPU(lambda: None)
-
-
-def main(arguments: list[str] | None = None, prog: str = "app.py", manual: str | None = __doc__) -> None:
-    """The server's command line; runs until it is stopped."""
-    report_to_zero_gpu()
-    # gradio asks matplotlib for its backend at every call; told, it need not load pyplot to find one,
-    # which in a fresh container makes the first visitor wait while fonts are indexed.
-    os.environ.setdefault("MPLBACKEND", "agg")
-    host, port = host_and_port()
-    parser = argparse.ArgumentParser(
-        prog=prog, description=manual, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--host", default=host, help="default: %(default)s")
-    parser.add_argument("--port", type=int, default=port, help="default: %(default)s")
-    parser.add_argument("--share", action="store_true", help="also through a public link of Gradio's")
-    parser.add_argument(
-        "--auth",
-        metavar="USER:PASSWORD",
-        default=os.environ.get("DIGIT_MORPH_AUTH"),
-        help="ask visitors for it; DIGIT_MORPH_AUTH is the same and shows in no list of processes",
-    )
-    parser.add_argument("--weights", help="a weights file, a run's folder, a preset or a repo on the Hub")
-    parser.add_argument("--threads", type=int, default=1)
-    args = parser.parse_args(arguments)
-    if args.auth and not re.fullmatch(r"[^:]+:.+", args.auth):
-        parser.error("--auth takes a user name and a password, such as --auth ada:enigma")
-    logging.basicConfig(format="%(asctime)s %(message)s")
-    logging.getLogger("digit_morph").setLevel(logging.INFO)  # a line a request
-    torch.set_num_threads(args.threads)
-    files.own_folder()
-    try:
-        pipeline = load_pipeline(args.weights, PRESETS)
-    except WeightsError as error:
-        sys.exit(f"{prog}: {error}")
-    demo = build_demo(pipeline)
-    launch.launch(demo, host=args.host, port=args.port, share=args.share, auth=args.auth, **page_settings())
+def serve(demo: gr.Blocks, *, host: str, port: int, share: bool, auth: str | None) -> None:
+    """Serve the page until it is stopped."""
+    launch.launch(demo, host=host, port=port, share=share, auth=auth, **page_settings())

@@ -23,7 +23,7 @@ from vae.reading import Reading
 from vae.render import Style
 from vae.request import USUAL_PLACES, MorphRequest, encode, produce, read_numbers
 from vae.ui import permalink
-from vae.ui.ribbon import ribbon
+from vae.ui.ribbon import seen_by_reader
 from vae.ui.theme import static
 
 UNKNOWN = 0.5  # below this certainty, a picture looks like nothing the reader knows
@@ -33,7 +33,7 @@ STRIP_CELLS = 12
 STRIP_HEIGHT = 96  # px
 
 
-def player(opening: dict[str, Any] | None) -> gr.HTML:
+def player_component(opening: dict[str, Any] | None) -> gr.HTML:
     """The component; its value is what `payload` makes."""
     return gr.HTML(
         value=opening,
@@ -50,7 +50,7 @@ def payload(request: MorphRequest, pipeline: Pipeline) -> dict[str, Any]:
     morph = produce(request, pipeline, readings).morph
     played = morph.played(request.hold_frames)
     track = played[request.hold_frames : len(played) - request.hold_frames]  # without the first and the last pause
-    lines = ribbon(pipeline, morph.digits)
+    lines = seen_by_reader(pipeline, morph.digits)
     return {
         "permalink": permalink.pack(request, readings),
         "video": encoded(encode(request, morph, FILM, film_size(request, morph.places))),
@@ -62,7 +62,7 @@ def payload(request: MorphRequest, pipeline: Pipeline) -> dict[str, Any]:
         "places": morph.places,
         "strip": strip(morph.frames, track, request.style),
         "ribbon": [[line[frame] for frame in track] for line in lines if any(line)],
-        "sides": [side(reading) for reading in readings],
+        "sides": [as_json(reading) for reading in readings],
     }
 
 
@@ -77,7 +77,7 @@ def film_seconds(request: MorphRequest) -> float:
     return request.seconds_for([FILM], film_size(request, request.places(unread=USUAL_PLACES)))
 
 
-def side(reading: Reading) -> dict[str, Any]:
+def as_json(reading: Reading) -> dict[str, Any]:
     """A number as it was read: the pictures as bytes of ink, and what each is taken for."""
     return {
         "number": reading.number,
@@ -94,7 +94,7 @@ def strip(frames: Tensor, track: Sequence[int], style: Style) -> str:
     about one shape."""
     count = min(len(track), max(4, STRIP_CELLS // (frames.shape[2] // 28)))
     at = ((torch.arange(count) + 0.5) / count * (len(track) - 1)).round().long()  # each at its own time
-    pictures = render.render(frames[torch.tensor(track)[at]], STRIP_HEIGHT, style)
+    pictures = render.render_frames(frames[torch.tensor(track)[at]], STRIP_HEIGHT, style)
     file = io.BytesIO()
     Image.fromarray(np.concatenate(list(pictures), 1)).save(file, "PNG")
     return "data:image/png;base64," + encoded(file.getvalue())

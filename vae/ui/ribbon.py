@@ -12,7 +12,7 @@ Seen = list[float] | None
 """A digit and how certain the reader is of it; None where there is no ink."""
 
 
-def ribbon(pipeline: Pipeline, digits: Tensor) -> list[list[Seen]]:
+def seen_by_reader(pipeline: Pipeline, digits: Tensor) -> list[list[Seen]]:
     """What the reader sees in digits `(T, N, 28, 28)`: N lines of T."""
     digit, certainty = pipeline.read(digits.flatten(0, 1)[:, None])
     inked = digits.sum((2, 3)).flatten() >= LEAST_INK

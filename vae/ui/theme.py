@@ -141,7 +141,7 @@ def head() -> str:
     return f'<meta name="color-scheme" content="light dark"><style>{style}</style><script>{scripts}</script>'
 
 
-def theme() -> gr.themes.Base:
+def gradio_theme() -> gr.themes.Base:
     """Gradio's base theme with our values."""
     values = {name: day for name, (day, _) in PAIRS.items()}
     values |= {f"{name}_dark": night for name, (_, night) in PAIRS.items()} | PLAIN

@@ -20,7 +20,7 @@ from vae.request import MorphRequest, read_numbers
 from vae.ui import permalink
 from vae.ui.codec import pack
 from vae.ui.player import ink_bytes
-from vae.ui.ribbon import ribbon
+from vae.ui.ribbon import seen_by_reader
 from vae.ui.server.events import connect, page_event, taking
 from vae.ui.tabs import scoreboard
 from vae.ui.theme import static
@@ -146,7 +146,7 @@ def compared(request: MorphRequest, pipeline: Pipeline) -> dict[str, Any]:
         "panels": [{"key": panel.entry.key, "ribbon": least_sure(pipeline, panel)} for panel in panels],
         "read": [ink_bytes(digit) for digit in digits],
         "rebuilt": {
-            made.preset: {"digits": [ink_bytes(whole(p)) for p in made.pictures], "nats": made.nats.tolist()}
+            made.preset: {"digits": [ink_bytes(enlarged(p)) for p in made.pictures], "nats": made.nats.tolist()}
             for made in rebuilt(models, digits, [*source.labels, *target.labels])
         },
     }
@@ -154,10 +154,10 @@ def compared(request: MorphRequest, pipeline: Pipeline) -> dict[str, Any]:
 
 def least_sure(pipeline: Pipeline, panel: Panel) -> list[list[float]]:
     """For each frame, the digit that the reader sees and how certain it is; of several, the least certain one."""
-    frames = [seen for part in panel.digits for seen in zip(*ribbon(pipeline, part), strict=True)]
+    frames = [seen for part in panel.digits for seen in zip(*seen_by_reader(pipeline, part), strict=True)]
     return [min(filter(None, seen), key=lambda digit: digit[1], default=[0, 0.0]) for seen in frames]
 
 
-def whole(picture: Tensor) -> Tensor:
+def enlarged(picture: Tensor) -> Tensor:
     """A model's picture `(S, S)` at 28x28, its pixels as they are: `(28, 28)`."""
     return F.interpolate(picture[None, None], size=(SIDE, SIDE), mode="nearest")[0, 0]

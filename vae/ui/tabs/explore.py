@@ -12,7 +12,6 @@ from typing import Any
 
 import gradio as gr
 import torch
-from torch import Tensor
 
 from vae.errors import BadRequest, WeightsError
 from vae.inspection import directions, latent_map, samples
@@ -22,7 +21,7 @@ from vae.pipeline import Pipeline
 from vae.reading import read_number
 from vae.request import is_number, read_numbers, whole
 from vae.ui import permalink
-from vae.ui.codec import pack
+from vae.ui.codec import pack, rounded
 from vae.ui.messages import sentence
 from vae.ui.player import ink_bytes
 from vae.ui.server.events import connect, page_event, taking
@@ -99,7 +98,7 @@ class Explorer:
 
     @functools.cached_property
     def directions(self) -> directions.Directions:
-        return directions.directions(self.pipeline.require_bank().graph)
+        return directions.find_directions(self.pipeline.require_bank().graph)
 
     def trail(self, action: dict[str, Any]) -> dict[str, Any]:
         """{"permalink"} -> the way of that morph over the map, a line for each place that all its numbers have:
@@ -162,8 +161,3 @@ def scores(given: Any, own: list[float]) -> list[float]:
     if not isinstance(given, list) or len(given) != len(own) or not all(map(is_number, given)):
         raise BadRequest("The sliders did not arrive whole; please choose a digit again.")
     return [min(FARTHEST, max(-FARTHEST, float(score))) for score in given]
-
-
-def rounded(values: Tensor, places: int = 3) -> Any:
-    """A tensor as nested lists, short in JSON."""
-    return (values.double() * 10**places).round().div(10**places).tolist()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import gradio as gr
-from torch import Tensor
 
 from vae.errors import BadRequest
 from vae.inspection.anatomy import Posterior, take_apart
@@ -13,7 +12,7 @@ from vae.morphing import PathName
 from vae.pipeline import Pipeline
 from vae.request import read_numbers, whole
 from vae.ui import permalink
-from vae.ui.codec import pack
+from vae.ui.codec import pack, rounded
 from vae.ui.player import ink_bytes
 from vae.ui.server.events import connect, page_event, taking
 from vae.ui.theme import static
@@ -65,10 +64,10 @@ def explained(action: Any, pipeline: Pipeline) -> dict[str, Any]:
         ],
         "film": pack(found.frames[None]),
         "frames": len(found.frames),
-        "alpha": rounded(found.alpha, 3),
-        "z": rounded(found.z),
-        "path": rounded(plane.path),
-        "codes": [rounded(plane.codes[plane.classes == digit]) for digit in dict.fromkeys(labels)],
+        "alpha": rounded(found.alpha),
+        "z": rounded(found.z, 2),
+        "path": rounded(plane.path, 2),
+        "codes": [rounded(plane.codes[plane.classes == digit], 2) for digit in dict.fromkeys(labels)],
     }
 
 
@@ -82,15 +81,8 @@ def path_taken(pipeline: Pipeline, path: PathName) -> PathName:
 def as_json(end: Posterior) -> dict[str, Any]:
     """A posterior and its bound, for the page."""
     return {
-        "mu": rounded(end.mu),
-        "sigma": rounded(end.sigma),
+        "mu": rounded(end.mu, 2),
+        "sigma": rounded(end.sigma, 2),
         "reconstruction": round(end.reconstruction, 1),
         "kl": round(end.kl, 1),
     }
-
-
-def rounded(values: Tensor, digits: int = 2) -> list[Any]:
-    """Nested lists of few decimals, since a picture shows no more."""
-    if values.ndim > 1:
-        return [rounded(row, digits) for row in values]
-    return [round(value, digits) for value in values.tolist()]

@@ -10,8 +10,8 @@ from vae.pipeline import Pipeline
 from vae.reading import NumberInput
 from vae.request import MorphRequest
 from vae.ui import downloads
-from vae.ui.options import HOLD, chosen, options
-from vae.ui.player import film_seconds, payload, player
+from vae.ui.options import HOLD, chosen, option_controls
+from vae.ui.player import film_seconds, payload, player_component
 from vae.ui.server.events import PRIVATE, Prepare, connect, page_event
 from vae.ui.server.turns import Work
 from vae.ui.tabs import draw, typed, upload
@@ -28,7 +28,7 @@ def morph_tab(pipeline: Pipeline) -> None:
             type_source = typed.number("source", "32")
             reading("source")
         with gr.Column(elem_id="stage", min_width=0):
-            stage = player(payload(OPENING, pipeline))
+            stage = player_component(payload(OPENING, pipeline))
         with gr.Column(elem_id="target", min_width=0):
             pad_target = draw.pad("target", "second")
             upload.zone("target", "second")
@@ -44,7 +44,7 @@ def morph_tab(pipeline: Pipeline) -> None:
             handwriting = typed.handwriting()
             seed, another = typed.seed()
     row = downloads.download_row()
-    controls = options()
+    controls = option_controls()
     file, words = gr.File(visible="hidden", elem_id="file"), filled_by_script("")
 
     numbers = [type_source, type_target, via]
@@ -99,7 +99,7 @@ def request_of(
         own = draw.drawing if mode == "draw" else upload.pictures
         ends = [typed.or_typed(sent, own) for sent in (source, target)]
     else:
-        ends, between = [typed.typed(typed_source), typed.typed(typed_target)], typed.listed(via)
+        ends, between = [typed.typed_number(typed_source), typed.typed_number(typed_target)], typed.listed(via)
     return MorphRequest(ends[0], ends[1], via=between, seed=seed, hand=handwriting, **chosen(controls))
 
 

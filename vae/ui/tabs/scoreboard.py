@@ -83,13 +83,13 @@ def table(
 
 def heading(column: Column, said: str) -> str:
     words = f"<small>{escape(said)}</small>" if said else ""
-    return f'<th scope="col"{side(column)}>{escape(column.heading)}{words}</th>'
+    return f'<th scope="col"{alignment(column)}>{escape(column.heading)}{words}</th>'
 
 
 def table_row(row: dict[str, Any], columns: Sequence[Column]) -> str:
     first, *others = columns
     name = str(row.get(first.key, ""))
-    cells = "".join(f"<td{side(column)}>{cell(row.get(column.key), column)}</td>" for column in others)
+    cells = "".join(f"<td{alignment(column)}>{cell(row.get(column.key), column)}</td>" for column in others)
     best = ' class="best"' if BEST.get(first.key) == name else ""
     return f'<tr{best}><th scope="row">{cell(called(name), first)}</th>{cells}</tr>'
 
@@ -109,7 +109,7 @@ def cell(value: Any, column: Column) -> str:
     return LINK.sub(r'<a href="\g<0>">\1</a>', escape(format(value, column.style)))
 
 
-def side(column: Column) -> str:
+def alignment(column: Column) -> str:
     """Words stand left, figures right."""
     return "" if column.style else ' class="text"'
 

@@ -67,7 +67,7 @@ def or_typed(sent: Any, drawn: Callable[[Any], NumberInput]) -> NumberInput:
     return number.strip() if isinstance(number, str) else ""
 
 
-def typed(sent: Any) -> str:
+def typed_number(sent: Any) -> str:
     """A number from its field; spaces around it are forgiven. `MorphRequest` checks the rest."""
     if not isinstance(sent, str) or not sent.strip():
         raise BadRequest("Type a number of one to four digits on each side.")

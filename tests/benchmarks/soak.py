@@ -1,0 +1,190 @@
+"""Whether the server stays as it is: python -m tests.benchmarks.soak [--morphs 20000 | --seconds 180]
+
+Serves the page, has it make one morph after the other for a few clients (by API and by the page's own event, some of
+which leave before the answer), and looks at its process all the while: resident memory, descriptors, threads, and the
+bytes of its folder. Every answer is held against its request: the numbers that were read, and the same bytes for the
+same numbers. Prints a line every thousand morphs and what it comes to; exits 1 when memory grows by more than
+--most-growth MB for 1,000 morphs after the first third, descriptors or threads grow, or an answer is another's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import secrets
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import httpx
+
+API = "/gradio_api"
+ROOT = Path(__file__).parents[2]
+NUMBERS = [f"{i:02d}" for i in range(10, 100)]
+
+
+class Look(NamedTuple):
+    """The server's process at a moment."""
+
+    morphs: int
+    memory: float  # MB
+    descriptors: int
+    threads: int
+    files: float  # MB
+
+
+class Soak:
+    """The clients, and what they have seen."""
+
+    def __init__(self, url: str, function: int) -> None:
+        self.url, self.function = url, function
+        self.morphs = self.left = 0
+        self.wrong: list[str] = []
+        self.seen: dict[tuple[str, str], str] = {}
+        self.lock = threading.Lock()
+        self.stopped = threading.Event()
+
+    def work(self, seed: int) -> None:
+        """One client: morphs until it is told to stop; every tenth time it leaves before the answer."""
+        with httpx.Client(base_url=self.url, timeout=120) as client:
+            turn = seed
+            while not self.stopped.is_set():
+                turn += 7
+                pair = NUMBERS[turn % 89], NUMBERS[(3 * turn + seed) % 90]
+                try:
+                    if turn % 10 == 0:
+                        self.leave(client, *pair)
+                    elif turn % 3 == 0:
+                        self.by_page(client, *pair)
+                    else:
+                        self.by_api(client, *pair)
+                except httpx.HTTPError as error:
+                    self.wrong.append(f"{type(error).__name__} for {pair}")
+
+    def by_api(self, client: httpx.Client, source: str, target: str) -> None:
+        values = [source, target, 20, 0, "auto", "constant", 30, 128, "ink", "once", "mp4"]
+        event = client.post(f"{API}/call/morph_numbers", json={"data": values}).json()["event_id"]
+        answer = client.get(f"{API}/call/morph_numbers/{event}").text
+        if "event: complete" not in answer:
+            self.wrong.append(f"{source} -> {target}: {answer[:200]}")
+            return
+        file, read = json_in(answer)
+        content = client.get(f"{API}/file={file['path']}").content
+        own = (read["source"]["number"], read["target"]["number"]) == (source, target)
+        self.count((source, target), content, own and file["path"].endswith(f"{source}-to-{target}.mp4"))
+
+    def by_page(self, client: httpx.Client, source: str, target: str) -> None:
+        session, values = secrets.token_hex(6), self.page_values(source, target)
+        body = {"data": values, "fn_index": self.function, "session_hash": session, "trigger_id": 0}
+        client.post(f"{API}/queue/join", json=body).raise_for_status()
+        answer = client.get(f"{API}/queue/data", params={"session_hash": session}).text
+        for line in answer.splitlines():
+            if "process_completed" in line:
+                morph = json_of(line)["output"]["data"][0]
+                numbers = [side["number"] for side in morph.get("sides", [])]
+                self.count((f"page {source}", target), morph["video"].encode(), numbers == [source, target])
+                return
+        self.wrong.append(f"{source} -> {target}: {answer[:200]}")
+
+    def leave(self, client: httpx.Client, source: str, target: str) -> None:
+        session = secrets.token_hex(6)
+        body = {"data": self.page_values(source, target), "fn_index": self.function, "session_hash": session}
+        client.post(f"{API}/queue/join", json={**body, "trigger_id": 0}).raise_for_status()
+        with client.stream("GET", f"{API}/queue/data", params={"session_hash": session}) as answer:
+            next(answer.iter_lines(), None)
+        with self.lock:
+            self.left += 1
+
+    def page_values(self, source: str, target: str) -> list[Any]:
+        return ["type", None, None, source, target, "", 0, "own", 20, 30, "auto", "constant", "once", "ink", 256]
+
+    def count(self, pair: tuple[str, str], content: bytes, own: bool) -> None:
+        digest = hashlib.sha256(content).hexdigest()
+        with self.lock:
+            self.morphs += 1
+            if not own or self.seen.setdefault(pair, digest) != digest:
+                self.wrong.append(f"the answer to {pair} is another's")
+
+
+def json_of(line: str) -> Any:
+    import json
+
+    return json.loads(line.split("data:", 1)[1])
+
+
+def json_in(answer: str) -> Any:
+    return json_of(next(line for line in reversed(answer.splitlines()) if line.startswith("data:")))
+
+
+def look(process: int, folder: Path, morphs: int) -> Look:
+    status = Path(f"/proc/{process}/status").read_text()
+    figures = dict(line.split(":", 1) for line in status.splitlines())
+    files = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    descriptors = len(list(Path(f"/proc/{process}/fd").iterdir()))
+    return Look(morphs, int(figures["VmRSS"].split()[0]) / 1024, descriptors, int(figures["Threads"]), files / 1e6)
+
+
+def growth(looks: list[Look]) -> float:
+    """MB of memory for 1,000 morphs, by the slope over all but the first third."""
+    settled = looks[len(looks) // 3 :]
+    slope = statistics.linear_regression([one.morphs for one in settled], [one.memory for one in settled]).slope
+    return 1000 * slope
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--morphs", type=int, default=20_000)
+    parser.add_argument("--seconds", type=float, default=24 * 3600, help="stop after so long")
+    parser.add_argument("--clients", type=int, default=6)
+    parser.add_argument("--port", type=int, default=7868)
+    parser.add_argument("--most-growth", type=float, default=1.0, help="MB for 1,000 morphs")
+    options = parser.parse_args()
+    from tests.benchmarks.load import await_page, page_event
+
+    url = f"http://127.0.0.1:{options.port}"
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "app.py", "--port", str(options.port)]
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        server = subprocess.Popen(command, cwd=ROOT, env={**os.environ, "GRADIO_TEMP_DIR": folder}, **quiet)  # type: ignore[call-overload]
+        try:
+            await_page(url)
+            sys.exit(watched(Soak(url, page_event(url)), server.pid, Path(folder), options))
+        finally:
+            server.terminate()
+            server.wait(30)
+
+
+def watched(soak: Soak, process: int, folder: Path, options: argparse.Namespace) -> int:
+    """Run the clients and look at the process; the exit status."""
+    clients = [threading.Thread(target=soak.work, args=(i,), daemon=True) for i in range(options.clients)]
+    for client in clients:
+        client.start()
+    began, looks, said = time.monotonic(), [look(process, folder, 0)], 0
+    while soak.morphs < options.morphs and time.monotonic() - began < options.seconds:
+        time.sleep(2)
+        looks.append(look(process, folder, soak.morphs))
+        if soak.morphs // 1000 > said:
+            said = soak.morphs // 1000
+            print(looks[-1], f"{soak.morphs / (time.monotonic() - began):.1f} morphs/s", flush=True)
+    soak.stopped.set()
+    for client in clients:
+        client.join(60)
+    slope, half = growth(looks), looks[len(looks) // 2]
+    last = looks[-1]
+    print(f"{soak.morphs} morphs, {soak.left} left unfetched, {len(soak.wrong)} wrong answers {soak.wrong[:5]}")
+    memory = " -> ".join(f"{one.memory:.0f}" for one in (looks[0], half, last))
+    print(f"memory {memory} MB, {slope:+.2f} MB for 1,000 morphs;")
+    print(f"descriptors {half.descriptors} -> {last.descriptors}, threads {half.threads} -> {last.threads}, ", end="")
+    print(f"files {last.files:.1f} MB at most {max(one.files for one in looks):.1f} MB")
+    steady = last.descriptors <= half.descriptors + 20 and last.threads <= half.threads + 4
+    return int(bool(soak.wrong) or slope > options.most_growth or not steady)
+
+
+if __name__ == "__main__":
+    main()
