@@ -114,6 +114,17 @@ def test_typed_numbers_are_checked_on_every_side() -> None:
         assert "one to four digits" in refusal(**side)
 
 
+def test_what_takes_too_long_is_refused_with_what_to_choose() -> None:
+    with pytest.raises(BadRequest, match=r"would take 2632 frames, and 2400 is the most: choose fewer steps\.$"):
+        MorphRequest("3", "8", via=("1",) * 10, steps=240, hold=0)
+    for formats, told in (
+        (("gif",), "choose a size of at most"),
+        (("gif", "mp4", "webm", "avi", "zip", "webp"), "choose"),
+    ):
+        with pytest.raises(BadRequest, match=told):
+            MorphRequest("3", "8", via=("1",) * 9, steps=239, hold=0, size=1024, formats=formats)
+
+
 def test_numbers_in_between_are_a_list() -> None:
     for via in ("17", 17, None):
         with pytest.raises(BadRequest, match=r"^The numbers in between are given as a list\.$"):

@@ -100,7 +100,7 @@ def test_typed_numbers(value: Any) -> None:
     with refused_at_most(BadRequest):
         assert not isinstance(number := checked(value), str) or (number.isdecimal() and number.isascii())
     with refused_at_most(BadRequest):
-        typed.typed(value)
+        typed.typed_number(value)
     assert all(isinstance(one, str) for one in typed.listed(value))
 
 

@@ -13,7 +13,7 @@ from serving import run
 from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 
-from vae.ui.server import exchange, guard, stopping
+from vae.ui.server import exchange, guard, stopping, visitors
 from vae.ui.server.bodies import Refused
 from vae.ui.server.guard import API, Guard
 
@@ -59,13 +59,13 @@ async def answer(scope: Any, receive: Any, send: Any) -> None:
     await send({**PART, "more_body": False})
 
 
-def failing(*first: dict[str, Any]) -> Callable[..., Any]:
+def failing(*first: dict[str, Any], error: type[Exception] = RuntimeError) -> Callable[..., Any]:
     """An app that says `first` and then breaks."""
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         for message in first:
             await send(message)
-        raise RuntimeError("/etc/passwd")
+        raise error("/etc/passwd")
 
     return app
 
@@ -95,8 +95,9 @@ def test_a_password_is_asked_for_everywhere_but_where_a_balancer_looks() -> None
 
 
 def test_an_app_that_breaks_ends_in_a_sentence() -> None:
-    status, sentence = said(asked(failing()))
-    assert status == 500 and "passwd" not in sentence and sentence.endswith(".")
+    for path, status in (("/", 500), (f"{API}call/nothing", 400)):
+        told = said(asked(failing(error=ValueError), path=path))
+        assert told[0] == status and "passwd" not in told[1] and told[1].endswith(".")
 
 
 def test_an_answer_that_breaks_off_is_ended_where_that_is_no_lie() -> None:
@@ -154,6 +155,11 @@ def test_nothing_is_begun_while_the_server_stops(monkeypatch: pytest.MonkeyPatch
     assert asked(answer)[0]["status"] == 200
     sent = asked(answer, path="/healthz")
     assert (sent[0]["status"], json.loads(sent[1]["body"])["status"]) == (503, "stopping")
+
+
+def test_who_does_not_ask_is_nobody() -> None:
+    assert Guard(answer).is_idle  # nobody waits
+    assert visitors.visitor_of(None) == ("", "")
 
 
 def test_a_reason_is_given_once() -> None:
