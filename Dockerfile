@@ -16,11 +16,13 @@ ENV PIP_NO_CACHE_DIR=1 \
     OMP_NUM_THREADS=1
 
 WORKDIR /app
-# torch first, from PyTorch's index of builds for the CPU: PyPI's brings 5 GB for graphics cards
+# torch first, from PyTorch's index of builds for the CPU: PyPI's brings 5 GB for graphics cards. Whatever else is
+# installed must have one of the hashes in the lock; to take it for constraints needs the pip that it names.
 RUN --mount=type=bind,source=requirements.txt,target=/tmp/requirements.txt \
     --mount=type=bind,source=requirements.lock,target=/tmp/requirements.lock \
-    grep -E '^torch(vision)?==' /tmp/requirements.lock > /tmp/torch.txt \
-    && pip install -r /tmp/torch.txt --index-url https://download.pytorch.org/whl/cpu \
+    grep -oE '^torch(vision)?==[^ ;]+' /tmp/requirements.lock > /tmp/torch.txt \
+    && pip install "$(grep -oE '^pip==[^ ;]+' /tmp/requirements.lock)" \
+    && pip install --no-deps -r /tmp/torch.txt --index-url https://download.pytorch.org/whl/cpu \
     && pip install -r /tmp/requirements.txt -c /tmp/requirements.lock \
     && rm /tmp/torch.txt
 COPY app.py train.py ./

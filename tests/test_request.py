@@ -17,7 +17,7 @@ from vae import BadRequest, EmptyDrawing, MorphRequest, UnreadablePicture, produ
 from vae.bank import STYLES
 from vae.model import VAE
 from vae.pipeline import Pipeline, default_pipeline, load_pipeline, pipeline_of
-from vae.reading import Reading, read_number, type_digits
+from vae.reading import Reading, read_drawn, read_number, read_typed, type_digits
 from vae.request import read_numbers
 from vae.style import measure_style
 
@@ -112,6 +112,28 @@ def test_typed_numbers_are_checked_on_every_side() -> None:
         assert "one to four digits" in refusal(source=number)
     for side in ({"target": "3x"}, {"via": ("3", "3x")}):
         assert "one to four digits" in refusal(**side)
+
+
+def test_what_takes_too_long_is_refused_with_what_to_choose() -> None:
+    with pytest.raises(BadRequest, match=r"would take 2630 frames, and 2400 is the most: choose fewer steps\.$"):
+        MorphRequest("3", "8", via=("1",) * 10, steps=240, hold=0)
+    with pytest.raises(BadRequest, match=r"choose a size of at most \d+ pixels, fewer frames or another format"):
+        MorphRequest("3", "8", via=("1",) * 9, steps=239, size=1024, formats=("gif",))
+    with pytest.raises(BadRequest, match="choose fewer frames or another format"):
+        MorphRequest("3456", "8", via=("1",) * 9, steps=239, size=1024, formats=tuple(video.FORMATS))
+
+
+def test_numbers_in_between_are_a_list() -> None:
+    for via in ("17", 17, None):
+        with pytest.raises(BadRequest, match=r"^The numbers in between are given as a list\.$"):
+            MorphRequest("3", "8", via=via)  # type: ignore[arg-type]
+
+
+def test_digits_that_were_read_before_are_taken_as_they_are(pipeline: Pipeline) -> None:
+    drawn = read_drawn(type_digits("38", seed=4), pipeline)
+    assert drawn.number == "38" and drawn.typed is None
+    again = read_typed("838", pipeline, like=drawn)  # nothing of it has to be written anew
+    assert torch.equal(again.pictures, drawn.pictures[[1, 0, 1]])
 
 
 def test_a_sequence_has_at_most_24_numbers() -> None:

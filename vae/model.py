@@ -314,12 +314,10 @@ def kl_nats(mu: Tensor, logvar: Tensor) -> Tensor:
 
 
 @torch.inference_mode()
-def in_batches(function: Callable[..., Tensor], *inputs: Tensor | None, size: int = 500) -> Tensor:
+def in_batches(function: Callable[..., Tensor], first: Tensor, *more: Tensor | None, size: int = 500) -> Tensor:
     """`function` of tensors with `N` rows, `size` rows at a time, as one tensor; a None is passed on as it is."""
-    first = inputs[0]
-    assert first is not None
     starts = range(0, max(1, len(first)), size)
-    return torch.cat([function(*(None if x is None else x[i : i + size] for x in inputs)) for i in starts])
+    return torch.cat([function(*(None if x is None else x[i : i + size] for x in (first, *more))) for i in starts])
 
 
 def posterior_means(model: VAE, x: Tensor, y: Tensor | None = None) -> Tensor:

@@ -118,6 +118,6 @@ def checked(side: NumberInput) -> NumberInput:
     if isinstance(side, Tensor):
         if side.ndim != 4 or side.shape[1:] != (1, 28, 28) or not 1 <= len(side) <= MOST_PLACES:
             raise BadRequest(f"Digits must be 1 to {MOST_PLACES} pictures of 28 by 28 pixels.")
-        if not bool(torch.isfinite(side).all()) or float(side.min()) < 0 or float(side.max()) > 1:
+        if side.is_complex() or not bool(torch.isfinite(side).all()) or float(side.min()) < 0 or float(side.max()) > 1:
             raise BadRequest("The pixels of a digit must lie between 0 and 1.")
     return side

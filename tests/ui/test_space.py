@@ -74,10 +74,16 @@ def test_front_matter_is_what_the_hub_documents(front: dict[str, Any]) -> None:
     assert (ROOT / front["app_file"]).is_file()
 
 
+def locked() -> dict[str, str]:
+    """The version of every package in the lock, under its name as requirements write it."""
+    lines = re.findall(r"^([\w.-]+)==([^\s;]+)", (ROOT / "requirements.lock").read_text(), re.MULTILINE)
+    return {name.lower().replace("_", "-"): version for name, version in lines}
+
+
 def test_the_space_gets_the_gradio_that_is_tested(front: dict[str, Any]) -> None:
-    pinned = re.search(r"^gradio==(\S+)$", (ROOT / "requirements.lock").read_text(), re.MULTILINE)
+    pinned = locked()["gradio"]
     asked = re.search(r"^gradio\[mcp\]>=(\S+),<([\d.]+)$", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
-    assert pinned and asked and pinned[1] == front["sdk_version"]
+    assert asked and pinned == front["sdk_version"]
 
     def parts(version: str) -> tuple[int, ...]:
         return tuple(map(int, version.split(".")))
@@ -111,8 +117,20 @@ def test_what_the_program_imports_is_asked_for_and_pinned() -> None:
         )
     )
     assert {packages.get(name, name) for name in imported} == asked
-    pinned = {line.split("==")[0].lower() for line in (ROOT / "requirements.lock").read_text().splitlines()}
-    assert asked | tests <= pinned
+    assert {name.replace("_", "-") for name in asked | tests} <= locked().keys()
+
+
+def test_what_is_installed_by_the_lock_is_what_was_tested() -> None:
+    """Every package has hashes, of which pip wants one; the image takes the lock's torch, of another index."""
+    lock = (ROOT / "requirements.lock").read_text()
+    packages = re.split(r"^(?=\w)", lock, flags=re.MULTILINE)[1:]
+    assert len(packages) == len(locked()) > 100
+    assert all(re.search(r" --hash=sha256:[0-9a-f]{64}$", package, re.MULTILINE) for package in packages)
+    patterns = re.findall(r"grep -oE '([^']+)' /tmp/requirements\.lock", (ROOT / "Dockerfile").read_text())
+    taken = [match[0] for pattern in patterns for match in re.finditer(pattern, lock, re.MULTILINE)]
+    versions = locked()
+    assert sorted(taken) == [f"{name}=={versions[name]}" for name in ("pip", "torch", "torchvision")]
+    assert "--require-hashes -r requirements.lock" in (ROOT / ".ci" / "run").read_text()
 
 
 def test_the_thumbnail_is_one(front: dict[str, Any]) -> None:

@@ -88,7 +88,8 @@ def content_security_policy(environ: Mapping[str, str] = os.environ) -> str:
     `DIGIT_MORPH_FRAMES` names further sites that may frame the page, such as a school's.
     """
     hub = f" {HUGGING_FACE}" if environ.get("SPACE_ID") else ""
-    frames = environ.get("DIGIT_MORPH_FRAMES", "").translate({ord(c): " " for c in ";,\r\n"})
+    named = environ.get("DIGIT_MORPH_FRAMES", "")
+    frames = re.sub(r"[^!-+\--:<-~]", " ", named)  # no more than ASCII that ends neither a rule nor the header
     return "; ".join(
         [
             "default-src 'self'",
