@@ -492,3 +492,12 @@ def test_a_folder_named_as_a_file_is_refused_and_sweeping_goes_on(server: Server
     gone.unlink()
     until(lambda: path not in server.demo.temp_file_sets[0])
     assert server.http.get("/healthz").status_code == 200
+
+
+def test_no_table_is_made_of_all_events_so_far(server: Server) -> None:
+    for number in range(3):
+        event = server.http.post(f"{API}/call/double", json={"data": [number]}).json()["event_id"]
+        assert f"[{2 * number}" in server.http.get(f"{API}/call/double/{event}").text
+    queue = server.demo._queue
+    assert len(queue.event_analytics) <= 1
+    assert queue.cached_event_analytics_summary == {"functions": {}}

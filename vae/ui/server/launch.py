@@ -19,7 +19,7 @@ from vae.ui.server import connections, refusals, stopping
 from vae.ui.server.files import Sweeper
 from vae.ui.server.guard import Guard
 from vae.ui.server.pictures import MAX_FILE
-from vae.ui.server.sessions import Abandoned, Forgetful, bound_uploads, tell_who_leaves
+from vae.ui.server.sessions import Abandoned, Forgetful, bound_uploads, keep_no_statistics, tell_who_leaves
 from vae.ui.server.turns import TURNS
 
 
@@ -67,6 +67,7 @@ def guarded(
         app.state.loop = asyncio.get_running_loop()
         app.state_holder = Forgetful(demo)
         tell_who_leaves(demo, TURNS.leave)
+        keep_no_statistics(demo)
         bound_uploads()
         refusals.put_right(demo)
         processing_utils.async_transport = NoFetch()

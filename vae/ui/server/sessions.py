@@ -8,6 +8,7 @@ many others have come. This page keeps all that a visitor has in the browser and
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable
@@ -69,6 +70,14 @@ class Abandoned:
             del self._idle[session]
         for files in self._blocks.temp_file_sets:
             files -= {file for file in tuple(files) if not Path(file).exists()}
+
+
+def keep_no_statistics(blocks: Blocks) -> None:
+    """Gradio keeps times of the last 10,000 events and, after each, makes a table of all of them with pandas, for
+    estimates that this page does not show: every event made the next one slower, and memory grow."""
+    queue = blocks._queue
+    queue.ANALYTICS_MAX_EVENTS = 1
+    queue.ANAYLTICS_CACHE_FREQUENCY = sys.maxsize  # its own spelling; how many events come between two tables
 
 
 def tell_who_leaves(blocks: Blocks, leave: Callable[[str], None]) -> None:
