@@ -17,6 +17,7 @@ import secrets
 import subprocess
 import sys
 import time
+import urllib.request
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ from typing import Any
 import gevent
 from locust import FastHttpUser, task
 from locust.env import Environment
+
+from tests.serving import await_health, free_port
 
 API = "/gradio_api"
 STEPS, SIZE = 60, 256  # of a morph by API and MCP; the page asks for its own
@@ -129,8 +132,6 @@ KINDS: dict[str, type[Client]] = {"api": ByApi, "page": ByPage, "mcp": ByMcp}
 
 def page_event(url: str) -> int:
     """The number of the page's event Morph."""
-    import urllib.request
-
     with urllib.request.urlopen(f"{url}/config", timeout=60) as answer:
         config = json.load(answer)
     return next(int(event["id"]) for event in config["dependencies"] if "asked(values, true)" in str(event.get("js")))
@@ -184,10 +185,10 @@ def main() -> None:
     options = parser.parse_args()
     url, server = options.url, None
     if url is None:
-        url = "http://127.0.0.1:7869"
-        root = Path(__file__).parents[2]
-        server = subprocess.Popen([sys.executable, "app.py", "--port", "7869"], cwd=root, stderr=subprocess.DEVNULL)
-        await_page(url)
+        port = free_port()
+        url, root = f"http://127.0.0.1:{port}", Path(__file__).parents[2]
+        server = subprocess.Popen([sys.executable, "app.py", "--port", str(port)], cwd=root, stderr=subprocess.DEVNULL)
+        await_health(server, f"{url}/healthz")
     try:
         ByPage.function = page_event(url)
         for clients in options.clients:
@@ -195,18 +196,6 @@ def main() -> None:
     finally:
         if server:
             server.terminate()
-
-
-def await_page(url: str) -> None:
-    import urllib.request
-
-    for _ in range(600):
-        try:
-            urllib.request.urlopen(f"{url}/healthz", timeout=5).close()
-            return
-        except OSError:
-            time.sleep(0.2)
-    raise TimeoutError(url)
 
 
 if __name__ == "__main__":

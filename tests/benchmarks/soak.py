@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import json
 import os
 import secrets
 import statistics
@@ -23,6 +24,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import httpx
+
+from tests.benchmarks.load import page_event
+from tests.serving import await_health, free_port
 
 API = "/gradio_api"
 ROOT = Path(__file__).parents[2]
@@ -113,8 +117,6 @@ class Soak:
 
 
 def json_of(line: str) -> Any:
-    import json
-
     return json.loads(line.split("data:", 1)[1])
 
 
@@ -142,18 +144,16 @@ def main() -> None:
     parser.add_argument("--morphs", type=int, default=20_000)
     parser.add_argument("--seconds", type=float, default=24 * 3600, help="stop after so long")
     parser.add_argument("--clients", type=int, default=6)
-    parser.add_argument("--port", type=int, default=7868)
     parser.add_argument("--most-growth", type=float, default=1.0, help="MB for 1,000 morphs")
     options = parser.parse_args()
-    from tests.benchmarks.load import await_page, page_event
-
-    url = f"http://127.0.0.1:{options.port}"
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "app.py", "--port", str(options.port)]
+        command = [sys.executable, "app.py", "--port", str(port)]
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         server = subprocess.Popen(command, cwd=ROOT, env={**os.environ, "GRADIO_TEMP_DIR": folder}, **quiet)  # type: ignore[call-overload]
         try:
-            await_page(url)
+            await_health(server, f"{url}/healthz")
             sys.exit(watched(Soak(url, page_event(url)), server.pid, Path(folder), options))
         finally:
             server.terminate()
