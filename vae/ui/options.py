@@ -9,7 +9,6 @@ SPEEDS = [("Even", "constant"), ("Eased", "eased"), ("Raw", "raw")]
 PLAYBACKS = [("There and back", "bounce"), ("Start over", "once")]
 STYLES = [("Crisp ink", "ink"), ("Pixels", "pixels"), ("Chalk", "chalk")]
 SIZES = [("Small", 256), ("Medium", 512), ("Large", 768)]
-HOLD = 0.4  # seconds that a number stands still before it turns
 
 NAMES = ("steps", "fps", "path", "speed", "playback", "style", "size")
 

@@ -30,7 +30,8 @@ LARGEST = 64_000  # bytes unpacked: 24 numbers of 4 digits and the options
 DIGIT_BYTES = 28 * 28 // 2
 KEPT = ("steps", "seed", "path", "speed", "refine", "fps", "size", "style", "playback", "hold", "model", "hand")
 DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(MorphRequest) if field.name in KEPT}
-LOOK = ("fps", "playback", "style", "size", "hold")  # of them, how a morph's frames are shown
+# How the page shows a morph's frames, which it changes by itself: what a link says of it stands beside the permalink.
+LOOK: dict[str, Any] = {"fps": 30, "playback": "bounce", "style": "ink", "size": 512, "hold": 0.4}
 UNREADABLE = "This link is damaged or was cut short, so its morph cannot be opened."
 
 
@@ -48,9 +49,9 @@ def pack(request: MorphRequest, readings: Sequence[Reading]) -> str:
     return base64.urlsafe_b64encode(zlib.compress(head.encode() + b"\0" + drawn, 9)).decode().rstrip("=")
 
 
-def without_look(request: MorphRequest) -> MorphRequest:
-    """The same morph, its frames alone: shown and played as the page likes, which it does by itself."""
-    return replace(request, formats=(), **{name: DEFAULTS[name] for name in LOOK})
+def plain(request: MorphRequest) -> MorphRequest:
+    """The same morph as the page shows it until somebody wants it otherwise."""
+    return replace(request, formats=(), **LOOK)
 
 
 def unpack(permalink: Any, formats: tuple[str, ...] = (), look: Mapping[str, Any] | None = None) -> MorphRequest:

@@ -37,7 +37,7 @@ def player_component(opening: dict[str, Any] | None) -> gr.HTML:
 
 def payload(request: MorphRequest, pipeline: Pipeline) -> dict[str, Any]:
     """A request carried out for the page, as JSON: frames for `static/codec.js`, each once, whatever its look."""
-    request = permalink.without_look(request)
+    request = permalink.plain(request)
     readings = read_numbers(request, pipeline, permalink.quantised)
     morph = produce(request, pipeline, readings).morph
     lines = seen_by_reader(pipeline, morph.digits)

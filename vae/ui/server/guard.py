@@ -316,7 +316,8 @@ class Guard:
         visitor = Visitor(exchange.address, headers.get(page_events.PAGE, "")[: page_events.LONGEST_NAME])
         name = path_of(scope).removeprefix(page_events.PREFIX)
         made = await events.answer(name, body, visitor, exchange.left())
-        await exchange.give(200, made.body, made.headers)
+        waiting = (page_events.WAITING, b"%d" % (self._turns.waiting if self._turns else 0))
+        await exchange.give(200, made.body, [*made.headers, waiting])
 
     async def _watch(self, exchange: Exchange, call: str) -> None:
         """Give a call by MCP up when its caller leaves; those of the page, Gradio reports."""

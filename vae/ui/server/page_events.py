@@ -23,6 +23,7 @@ from vae.ui.server.turns import Turns, Visitor, Work
 
 PREFIX = "/page/"
 PAGE = "x-digit-morph-page"  # a header: which of a visitor's pages asks
+WAITING = b"x-digit-morph-waiting"  # of an answer: how many wait for their turn
 LONGEST_NAME = 40  # of a page, in characters
 MOST_BYTES, MOST_ANSWERS = 2**25, 500  # of answers that are kept
 MOST_EACH = 2**21  # bytes of one that is kept
