@@ -25,7 +25,7 @@ def build_demo(pipeline: Pipeline) -> gr.Blocks:
         gr.HTML(
             html_template=static("header.html"), js_on_load="digitMorph.mountHeader(element)", apply_default_css=False
         )
-        morph.morph_tab(pipeline)
+        morph.morph_tab(pipeline, demo)
         explore.explore_tab()
         compare.compare_tab(pipeline)
         how.how_tab()
