@@ -152,7 +152,7 @@ def test_slow_pictures_leave_frames_out_and_nobody_looking_pauses(page: Any) -> 
 def test_slow_motion_by_button_and_keys(page: Any) -> None:
     looked(page, fps=10, hold=0)
     page.click(".rate")
-    assert page.inner_text(".rate") == "½×"
+    assert "half" in page.get_attribute(".rate", "aria-label")
     page.focus(".track")
     page.keyboard.press("<")
     page.keyboard.press("<")
@@ -162,7 +162,7 @@ def test_slow_motion_by_button_and_keys(page: Any) -> None:
     assert position(page) == 2
     page.keyboard.press(">")
     page.keyboard.press(">")
-    assert page.inner_text(".rate") == "1×"
+    assert "off" in page.get_attribute(".rate", "aria-label")
     pass_time(page, 300)
     assert position(page) == 5
 
@@ -244,7 +244,8 @@ def test_the_newest_morph_wins(page: Any) -> None:
     page.evaluate(
         """([slow, quick]) => {
             const { unpack } = digitMorph;
-            digitMorph.unpack = (film) => film === slow.film ? new Promise((done) => { window.late = () => done(unpack(film)); }) : unpack(film);
+            const late = (film) => new Promise((done) => { window.late = () => done(unpack(film)); });
+            digitMorph.unpack = (film) => (film === slow.film ? late(film) : unpack(film));
             window.shown = [digitMorph.player.show(slow), digitMorph.player.show(quick)];
         }""",
         [morph(30, numbers="1 2"), morph(20, numbers="4 5")],
