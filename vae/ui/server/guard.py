@@ -31,6 +31,7 @@ from vae.errors import Busy
 from vae.giving_up import GivenUp
 from vae.ui.server import logs, refusals, stopping, visitors
 from vae.ui.server.bodies import Parts, Refused, check_json
+from vae.ui.server.early import Early
 from vae.ui.server.exchange import MAX_BODY, Exchange, Held, too_large
 from vae.ui.server.files import Sweeper
 from vae.ui.server.turns import Turns
@@ -200,9 +201,10 @@ class Guard:
         auth: str | None = None,
         sweeper: Sweeper | None = None,
         turns: Turns | None = None,
+        early: Early | None = None,
     ) -> None:
         self.app = app
-        self._sweeper, self._turns = sweeper, turns
+        self._sweeper, self._turns, self._early = sweeper, turns, early
         self._held = Held()
         self._under_way = 0
         self._mcp = Turns(MCP_AT_ONCE, MCP_PLACES, share=MCP_PLACES)
@@ -287,7 +289,10 @@ class Guard:
                 if is_upload:
                     exchange.parts = Parts(headers)  # counted as they come
                 else:
-                    check_json(await exchange.body(), is_mcp)
+                    asked = check_json(await exchange.body(), is_mcp)
+                    if self._early and (told := self._early.answer(path, asked, Headers(scope=inner))):
+                        await exchange.answer(200, told)
+                        return
                 if is_mcp:
                     watching = asyncio.create_task(self._watch(exchange, visitor.session))
                     held.callback(watching.cancel)

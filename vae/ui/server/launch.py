@@ -16,6 +16,7 @@ import httpx
 from gradio import processing_utils
 
 from vae.ui.server import connections, refusals, stopping
+from vae.ui.server.early import Early
 from vae.ui.server.files import Sweeper
 from vae.ui.server.guard import Guard
 from vae.ui.server.pictures import MAX_FILE
@@ -62,7 +63,12 @@ def guarded(
         demo = app.get_blocks()
         sweeper = Sweeper(Abandoned(demo).forget)
         app.middleware_stack = Guard(
-            app.middleware_stack, trust_proxy=trust_proxy, auth=auth, sweeper=sweeper, turns=TURNS
+            app.middleware_stack,
+            trust_proxy=trust_proxy,
+            auth=auth,
+            sweeper=sweeper,
+            turns=TURNS,
+            early=Early(TURNS, demo._queue),
         )
         app.state.loop = asyncio.get_running_loop()
         app.state_holder = Forgetful(demo)
