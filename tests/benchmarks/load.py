@@ -5,6 +5,8 @@ a part of them by the page's own events, by API and by MCP (--kinds), and one mo
 Prints a line a number of clients: morphs a second, median and 95th percentile of their seconds, what was refused
 and with which sentence, and the same of `/`. A client that is refused waits as long as it is told to, or 2 seconds.
 The clients take a part of the processor as well: compare figures of one machine only, and leave it idle.
+With --check the command ends with 1 where something else than a morph or a sentence came, the answer to another
+request, no morph at all, or no `/`: as CI asks, which knows nothing of speed.
 """
 
 from __future__ import annotations
@@ -26,11 +28,14 @@ import gevent
 from locust import FastHttpUser, task
 from locust.env import Environment
 
+from tests.fuzz.values import check_sentence
 from tests.serving import await_health, free_port
+from vae.ui.messages import NEUTRAL
 
 API = "/gradio_api"
 STEPS, SIZE = 60, 256  # of a morph by API and MCP; the page asks for its own
 RETRY = re.compile(r"in about (\d+) seconds?")
+ANOTHERS = "the answer to another request"  # in place of a refusal
 
 
 class Client(FastHttpUser):
@@ -42,9 +47,10 @@ class Client(FastHttpUser):
     def numbers(self) -> tuple[str, str]:
         return str(random.randrange(10, 100)), str(random.randrange(10, 100))
 
-    def done(self, name: str, started: float, answer: str, made: bool) -> None:
-        """Count a morph or a refusal; who was refused waits."""
-        sentence = "" if made else refusal_in(answer)
+    def done(self, name: str, started: float, answer: str, made: bool, own: bool) -> None:
+        """Count a morph, which is the `own` one or another's, or a refusal; who was refused waits."""
+        sentence = refusal_in(answer) if not made else "" if own else ANOTHERS
+        made &= own
         self.environment.events.request.fire(
             request_type="morph",
             name=name,
@@ -79,7 +85,7 @@ class ByApi(Client):
             with self.client.get(f"{API}/call/morph_numbers/{event}", name="result", catch_response=True) as answer:
                 answer.success()
                 text = answer.text or ""
-        self.done("api", started, text, "event: complete" in text)
+        self.done("api", started, text, "event: complete" in text, f"/{source}-to-{target}.mp4" in text)
 
 
 class ByPage(Client):
@@ -99,7 +105,8 @@ class ByPage(Client):
             with self.client.get(address, name="result", catch_response=True) as answer:
                 answer.success()
                 text = answer.text or ""
-        self.done("page", started, text, '"video"' in text)
+        numbers = re.findall(r'"number": ?"(\d+)"', text)
+        self.done("page", started, text, '"video"' in text, numbers[:2] == [source, target])
 
 
 class ByMcp(Client):
@@ -113,7 +120,7 @@ class ByMcp(Client):
         with self.client.post(f"{API}/mcp/", json=body, headers=accept, catch_response=True) as answer:
             answer.success()
             text = answer.text or ""
-        self.done("mcp", started, text, ".mp4" in text)
+        self.done("mcp", started, text, ".mp4" in text, f"/{source}-to-{target}.mp4" in text)
 
 
 class Onlooker(FastHttpUser):
@@ -176,14 +183,30 @@ def load(url: str, kinds: list[str], clients: int, seconds: float) -> dict[str, 
     return found
 
 
+def faults_in(found: dict[str, Any]) -> list[str]:
+    """What no number of clients excuses."""
+    faults = [f"{count} times: {said}" for said, count in found["refusals"].items() if not is_sentence(said)]
+    faults += [f"/ failed {found['/ failed']} times"] if found["/ failed"] else []
+    return faults + ([] if any(found["made"].values()) else ["no morph was made"])
+
+
+def is_sentence(text: str) -> bool:
+    try:
+        check_sentence(text)
+    except AssertionError:
+        return False
+    return text != NEUTRAL
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--url", help="of a page that is served already")
     parser.add_argument("--clients", type=int, nargs="+", default=[1, 10, 30, 100])
     parser.add_argument("--kinds", nargs="+", choices=list(KINDS), default=list(KINDS))
     parser.add_argument("--seconds", type=float, default=20)
+    parser.add_argument("--check", action="store_true", help="end with 1 where something is wrong")
     options = parser.parse_args()
-    url, server = options.url, None
+    url, server, faults = options.url, None, []
     if url is None:
         port = free_port()
         url, root = f"http://127.0.0.1:{port}", Path(__file__).parents[2]
@@ -192,10 +215,13 @@ def main() -> None:
     try:
         ByPage.function = page_event(url)
         for clients in options.clients:
-            print(json.dumps(load(url, options.kinds, clients, options.seconds)), flush=True)
+            print(json.dumps(found := load(url, options.kinds, clients, options.seconds)), flush=True)
+            faults += faults_in(found)
     finally:
         if server:
             server.terminate()
+    if options.check and faults:
+        sys.exit("\n".join(["what should not be:", *faults]))
 
 
 if __name__ == "__main__":

@@ -78,7 +78,8 @@ class Soak:
 
     def by_api(self, client: httpx.Client, source: str, target: str) -> None:
         values = [source, target, 20, 0, "auto", "constant", 30, 128, "ink", "once", "mp4"]
-        event = client.post(f"{API}/call/morph_numbers", json={"data": values}).json()["event_id"]
+        asked = client.post(f"{API}/call/morph_numbers", json={"data": values}).raise_for_status()
+        event = asked.json()["event_id"]
         answer = client.get(f"{API}/call/morph_numbers/{event}").text
         if "event: complete" not in answer:
             self.wrong.append(f"{source} -> {target}: {answer[:200]}")
@@ -133,15 +134,15 @@ def json_in(answer: str) -> Any:
 def look(process: int, folder: Path, morphs: int) -> Look:
     status = Path(f"/proc/{process}/status").read_text()
     figures = dict(line.split(":", 1) for line in status.splitlines())
-    files = sum(size_of(path) for path in folder.rglob("*"))
+    files = sum(size_of(Path(place, name)) for place, _, names in os.walk(folder) for name in names)
     descriptors = len(list(Path(f"/proc/{process}/fd").iterdir()))
     return Look(morphs, int(figures["VmRSS"].split()[0]) / 1024, descriptors, int(figures["Threads"]), files / 1e6)
 
 
-def size_of(path: Path) -> int:
-    """Of a file; of anything else, and of what was swept just now, 0."""
+def size_of(file: Path) -> int:
+    """0 where it was swept just now."""
     try:
-        return path.stat().st_size if path.is_file() else 0
+        return file.stat().st_size
     except FileNotFoundError:
         return 0
 
