@@ -1,7 +1,7 @@
 """How much the server makes under load: python -m tests.benchmarks.load [--url URL] [--clients 1 10 100]
 
 Serves the page itself unless it is told where one is, then lets so many clients ask as fast as they are answered,
-a part of them by the page's own events, by API and by MCP (--kinds), and one more look at `/` all the while.
+a part of them as the page does, by API and by MCP (--kinds), and one more look at `/` all the while.
 Prints a line a number of clients: morphs a second, median and 95th percentile of their seconds, what was refused
 and with which sentence, and the same of `/`. A client that is refused waits as long as it is told to, or 2 seconds.
 The clients take a part of the processor as well: compare figures of one machine only, and leave it idle.
@@ -19,7 +19,6 @@ import secrets
 import subprocess
 import sys
 import time
-import urllib.request
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -33,7 +32,7 @@ from tests.serving import await_health, free_port
 from vae.ui.messages import NEUTRAL
 
 API = "/gradio_api"
-STEPS, SIZE = 60, 256  # of a morph by API and MCP; the page asks for its own
+STEPS, SIZE = 60, 256  # of a morph; the page asks for no size
 RETRY = re.compile(r"in about (\d+) seconds?")
 ANOTHERS = "the answer to another request"  # in place of a refusal
 
@@ -89,24 +88,16 @@ class ByApi(Client):
 
 
 class ByPage(Client):
-    function = 0  # of the page's event, as its configuration numbers it
-
     @task
     def morph(self) -> None:
         started, (source, target) = time.monotonic(), self.numbers()
-        session = secrets.token_hex(6)
-        values = ["type", None, None, source, target, "", 0, "own", 60, 30, "auto", "constant", "bounce", "ink", 512]
-        body = {"data": values, "fn_index": self.function, "session_hash": session, "trigger_id": 0}
-        with self.client.post(f"{API}/queue/join", json=body, catch_response=True) as asked:
-            asked.success()
-            text = asked.text or ""
-        if asked.status_code == 200:
-            address = f"{API}/queue/data?session_hash={session}"
-            with self.client.get(address, name="result", catch_response=True) as answer:
-                answer.success()
-                text = answer.text or ""
+        body = page_body(source, target, STEPS, random.randrange(10**6))
+        headers = {"x-digit-morph-page": secrets.token_hex(6)}
+        with self.client.post("/page/morph", json=body, headers=headers, catch_response=True) as answer:
+            answer.success()
+            text = answer.text or ""
         numbers = re.findall(r'"number": ?"(\d+)"', text)
-        self.done("page", started, text, '"video"' in text, numbers[:2] == [source, target])
+        self.done("page", started, text, '"film"' in text, numbers == [source, target])
 
 
 class ByMcp(Client):
@@ -137,11 +128,10 @@ class Onlooker(FastHttpUser):
 KINDS: dict[str, type[Client]] = {"api": ByApi, "page": ByPage, "mcp": ByMcp}
 
 
-def page_event(url: str) -> int:
-    """The number of the page's event Morph."""
-    with urllib.request.urlopen(f"{url}/config", timeout=60) as answer:
-        config = json.load(answer)
-    return next(int(event["id"]) for event in config["dependencies"] if "asked(values, true)" in str(event.get("js")))
+def page_body(source: str, target: str, steps: int, seed: int = 0) -> dict[str, Any]:
+    """What the page sends for two typed numbers."""
+    options = {"steps": steps, "path": "auto", "speed": "constant", "seed": seed, "hand": "own"}
+    return {"source": {"number": source}, "target": {"number": target}, "via": "", **options}
 
 
 def load(url: str, kinds: list[str], clients: int, seconds: float) -> dict[str, Any]:
@@ -213,7 +203,6 @@ def main() -> None:
         server = subprocess.Popen([sys.executable, "app.py", "--port", str(port)], cwd=root, stderr=subprocess.DEVNULL)
         await_health(server, f"{url}/healthz")
     try:
-        ByPage.function = page_event(url)
         for clients in options.clients:
             print(json.dumps(found := load(url, options.kinds, clients, options.seconds)), flush=True)
             faults += faults_in(found)
