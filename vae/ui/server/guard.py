@@ -31,6 +31,7 @@ from vae.errors import BadRequest, Busy
 from vae.giving_up import GivenUp
 from vae.ui.server import logs, page_events, refusals, stopping, visitors
 from vae.ui.server.bodies import Parts, Refused, check_json
+from vae.ui.server.early import Early
 from vae.ui.server.exchange import MAX_BODY, Exchange, Held, too_large
 from vae.ui.server.files import Sweeper
 from vae.ui.server.turns import Turns, Visitor
@@ -201,9 +202,10 @@ class Guard:
         sweeper: Sweeper | None = None,
         turns: Turns | None = None,
         events: page_events.PageEvents | None = None,
+        early: Early | None = None,
     ) -> None:
         self.app = app
-        self._events = events
+        self._events, self._early = events, early
         self._sweeper, self._turns = sweeper, turns
         self._held = Held()
         self._under_way = 0
@@ -294,7 +296,10 @@ class Guard:
                 if is_upload:
                     exchange.parts = Parts(headers)  # counted as they come
                 else:
-                    check_json(await exchange.body(), is_mcp)
+                    asked = check_json(await exchange.body(), is_mcp)
+                    if self._early and (told := self._early.answer(path, asked, Headers(scope=inner))):
+                        await exchange.answer(200, told)
+                        return
                 if is_mcp:
                     watching = asyncio.create_task(self._watch(exchange, visitor.session))
                     held.callback(watching.cancel)

@@ -17,6 +17,7 @@ import httpx
 from gradio import processing_utils
 
 from vae.ui.server import connections, refusals, stopping
+from vae.ui.server.early import Early
 from vae.ui.server.files import Sweeper
 from vae.ui.server.guard import Guard
 from vae.ui.server.page_events import Event, PageEvents
@@ -70,6 +71,7 @@ def guarded(
             sweeper=sweeper,
             turns=TURNS,
             events=PageEvents(events, TURNS),
+            early=Early(TURNS, demo._queue),
         )
         app.state.loop = asyncio.get_running_loop()
         app.state_holder = Forgetful(demo)
