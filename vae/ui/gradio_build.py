@@ -38,7 +38,10 @@ def imports(chunk: str, within: str = "") -> Iterator[tuple[str, list[str]]]:
 def components(core: str, kinds: Iterable[str]) -> Iterator[str]:
     """The chunks of components, by the table that Gradio finds them in: kind:{component:()=>...}."""
     for kind in kinds:
-        entry = re.search(rf"[,{{]\"?{re.escape(kind)}\"?:(\{{(?:base|component|example):.*?\}})(?:,\"?\w+\"?:\{{|\}};)", text_of(core))
+        entry = re.search(
+            rf"[,{{]\"?{re.escape(kind)}\"?:(\{{(?:base|component|example):.*?\}})(?:,\"?\w+\"?:\{{|\}};)",
+            text_of(core),
+        )
         found = re.search(r"component:.*", entry[1]) if entry else None
         for name, needs in imports(core, found[0]) if found else ():
             yield from (name, *needs)
@@ -61,3 +64,8 @@ def needed(kinds: frozenset[str]) -> tuple[list[str], list[str]]:
     for core in [name for name in frame if name.startswith("core-")][:1]:
         rest += components(core, sorted(kinds))
     return list(dict.fromkeys(frame)), list(dict.fromkeys([*frame, *rest]))
+
+
+def styles(names: Iterable[str]) -> str:
+    """The text of those of these files that are styles."""
+    return "\n".join(text_of(name) for name in names if name.endswith(".css"))

@@ -30,11 +30,15 @@ NOT_PASSED_ON = (b"accept-encoding", b"range", b"if-none-match", b"if-modified-s
 QUICK, SMALL = 5, 9  # Brotli's quality for the page, of which there may be several, and for files
 
 Dress = Callable[[str, bool], str]
+"""Gradio's page as HTML, and whether it shows the manual of the API -> the one that is sent."""
+
+
+def as_it_is(html: str, manual: bool) -> str:
+    return html
 
 
 class Static:
-    """ASGI middleware around Gradio, within the guard. `files` are our own, by path; `dress` takes Gradio's page as
-    HTML, and whether the manual of the API is asked for, to the one that is sent."""
+    """ASGI middleware around Gradio, within the guard. `files` are our own, by path."""
 
     def __init__(self, app: ASGIApp, files: Mapping[str, Kept], dress: Dress) -> None:
         self.app = app
@@ -56,9 +60,7 @@ class Static:
         elif answer := await self._found(path, headers, scope, receive, send):
             await self._send(answer, headers, scope, send)
 
-    async def _found(
-        self, path: str, headers: Headers, scope: Scope, receive: Receive, send: Send
-    ) -> Kept | None:
+    async def _found(self, path: str, headers: Headers, scope: Scope, receive: Receive, send: Send) -> Kept | None:
         """What is kept for a request, if need be after asking Gradio; None when that has answered by itself."""
         if path in self._files:
             return self._files[path]
@@ -115,7 +117,11 @@ class Static:
     async def _send(self, answer: Kept, headers: Headers, scope: Scope, send: Send) -> None:
         encoding = answer.encoding(headers)
         tag = f'W/"{answer.digest}"'  # weak: the same page in another encoding has it too
-        described_by = [*described(answer, encoding), (b"etag", tag.encode()), (b"cache-control", answer.cache.encode())]
+        described_by = [
+            *described(answer, encoding),
+            (b"etag", tag.encode()),
+            (b"cache-control", answer.cache.encode()),
+        ]
         known = [each.strip().removeprefix("W/") for each in headers.get("if-none-match", "").split(",")]
         if tag.removeprefix("W/") in known:
             kept = [pair for pair in described_by if pair[0] in (b"etag", b"cache-control", b"vary")]
