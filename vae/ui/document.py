@@ -16,7 +16,7 @@ from typing import Any
 from vae.ui import gradio_build
 from vae.ui.server.compressed import Kept, digest
 from vae.ui.server.static import FOR_EVER
-from vae.ui.theme import STYLES, bundle, static
+from vae.ui.theme import FIRST_STYLES, STYLES, bundle, static
 
 VALUES = re.compile(
     r"<script>window\.gradio_config = (.*?);</script>\s*<script>window\.gradio_api_info = (.*?);</script>", re.DOTALL
@@ -33,10 +33,11 @@ class Document:
     def __init__(self, config: dict[str, Any]) -> None:
         kinds = frozenset(component["type"] for component in without_api(config)["components"])
         self._frame, self._all = gradio_build.needed(kinds)
+        ours_later = "".join(static(name) for name in STYLES if name not in FIRST_STYLES)
         texts = {
             "page.js": bundle(besides=FIRST),
             "frame.css": gradio_build.styles(self._frame),
-            "components.css": gradio_build.styles([name for name in self._all if name not in self._frame]),
+            "parts.css": ours_later + gradio_build.styles(name for name in self._all if name not in self._frame),
         }
         self.files: dict[str, Kept] = {}
         self._paths = {name: self._add(name, text) for name, text in texts.items()}
@@ -63,7 +64,7 @@ class Document:
         return html.replace("</gradio-app>", f"</gradio-app>{late}", 1)
 
     def _head(self, config: dict[str, Any]) -> str:
-        style = "".join(static(name) for name in (*STYLES, "opening.css"))
+        style = "".join(static(name) for name in (*FIRST_STYLES, "opening.css"))
         scripts = "".join(static(name) for name in FIRST)
         theme = f'<link rel="preload" as="style" href="./theme.css?v={config.get("theme_hash")}">'
         return (
@@ -86,7 +87,7 @@ class Document:
         )
         return (
             f'<link rel="stylesheet" href="{self._paths["frame.css"]}" onload="{ours}">'
-            f'<link rel="stylesheet" href="{self._paths["components.css"]}">{"".join(links)}'
+            f'<link rel="stylesheet" href="{self._paths["parts.css"]}">{"".join(links)}'
         )
 
     def _scripts(self) -> str:

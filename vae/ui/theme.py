@@ -13,7 +13,8 @@ import gradio as gr
 from gradio.themes.utils.colors import Color
 
 STATIC = Path(__file__).parent / "static"
-STYLES = ("page.css", "parts.css", "fields.css", "compare.css", "how.css", "explore.css")
+FIRST_STYLES = ("page.css", "parts.css", "fields.css")  # what is seen first
+STYLES = (*FIRST_STYLES, "compare.css", "how.css", "explore.css")
 
 SANS = ("ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Roboto", "Liberation Sans", "sans-serif")
 MONO = ("ui-monospace", "Consolas", "Liberation Mono", "monospace")

@@ -9,6 +9,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -55,7 +56,7 @@ class Static:
                 encoding = answer.encoding(headers)
                 body = await asyncio.to_thread(compress, answer.body, encoding, QUICK)
                 await reply(scope, send, body, [*answer.more, *described(answer, encoding)])
-        elif "origin" in headers:  # of another site, whose script wants Gradio's word that it may read this
+        elif is_of_another_site(headers):  # its script wants Gradio's word that it may read this
             await self.app(scope, receive, send)
         elif answer := await self._found(path, headers, scope, receive, send):
             await self._send(answer, headers, scope, send)
@@ -133,6 +134,11 @@ class Static:
         else:
             body = await asyncio.to_thread(answer.in_encoding, encoding)
         await reply(scope, send, body, described_by)
+
+
+def is_of_another_site(headers: Headers) -> bool:
+    origin = urlsplit(headers.get("origin", ""))
+    return bool(origin.netloc) and origin.netloc not in (headers.get("host"), headers.get("x-forwarded-host"))
 
 
 def cache_of(path: str, query: bytes) -> str:

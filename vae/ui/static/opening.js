@@ -1,13 +1,23 @@
-/* Until Gradio's page is whole, its frame lies over it (#opening): then it goes, at once, so that nothing jumps. */
+/* Until Gradio's page is whole, its frame lies over it (#opening): then that goes, all at once, so that nothing jumps. */
 digitMorph.openPage = (opening) => {
+  const PARTS = ["header .theme-toggle", "#pad-source canvas", "#stage .player", "#pad-target canvas", "#morph", "#options > button", "footer"];
+  const PATIENCE = 10_000; // ms after Gradio's first sign, should it show something else than the page
   const app = document.querySelector("gradio-app");
-  const PARTS = ["header .theme-toggle", "#pad-source canvas", "#stage .player", "#pad-target canvas", "#morph", "#type-source input", "#options > button", "footer"];
-  const isWhole = () => digitMorph.downloads && PARTS.every((part) => app.querySelector(part));
+  // Of the system's colours and those that somebody has chosen, Gradio would take the former first.
+  app.setAttribute("theme_mode", document.documentElement.classList.contains("dark") ? "dark" : "light");
   digitMorph.mountHeader(opening);
-  const watch = new MutationObserver(() => isWhole() && show());
+
+  let waiting = 0;
+  const watch = new MutationObserver(() => {
+    waiting ||= setTimeout(show, PATIENCE);
+    if (!PARTS.every((part) => app.querySelector(part))) return;
+    watch.disconnect();
+    requestAnimationFrame(show); // when the scripts of its parts have run
+  });
   watch.observe(app, { childList: true, subtree: true });
 
   function show() {
+    clearTimeout(waiting);
     watch.disconnect();
     opening.remove();
   }

@@ -69,7 +69,7 @@ window.digitMorph = { pads: {}, uploads: {}, player: null, downloads: null, morp
 
   function setTheme(dark, byHand = false) {
     if (byHand) digitMorph.stored("localStorage", "theme", dark ? "dark" : "light");
-    document.body.classList.toggle("dark", dark);
+    for (const element of [root, document.body]) element?.classList.toggle("dark", dark); // the body is Gradio's place
     root.style.colorScheme = dark ? "dark" : "light";
     const themeToggle = document.querySelector(".theme-toggle");
     if (!themeToggle) return;
@@ -78,4 +78,5 @@ window.digitMorph = { pads: {}, uploads: {}, player: null, downloads: null, morp
   }
 
   system.addEventListener("change", () => setTheme(isDark()));
+  setTheme(isDark());
 })();
