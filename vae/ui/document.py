@@ -91,7 +91,7 @@ class Document:
         )
 
     def _scripts(self) -> str:
-        return f'<script defer src="{self._paths["page.js"]}"></script>'
+        return f'<script defer src="{self._paths["page.js"]}" onload="digitMorph.playOpening()"></script>'
 
 
 def without_api(config: dict[str, Any]) -> dict[str, Any]:

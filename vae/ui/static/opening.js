@@ -7,6 +7,12 @@ digitMorph.openPage = (opening) => {
   app.setAttribute("theme_mode", document.documentElement.classList.contains("dark") ? "dark" : "light");
   digitMorph.mountHeader(opening);
 
+  /* The morph that the page opens with plays here already; Gradio's player goes on with it where it is. */
+  digitMorph.playOpening = () => {
+    const shown = window.gradio_config.components.find(({ props }) => props.elem_id === "player");
+    if (opening.isConnected && !digitMorph.player) digitMorph.mountPlayer(opening.querySelector(".stage"), shown.props.value);
+  };
+
   let waiting = 0;
   const watch = new MutationObserver(() => {
     waiting ||= setTimeout(show, PATIENCE);
