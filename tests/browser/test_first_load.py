@@ -74,7 +74,7 @@ def fresh(browser: Any) -> Iterator[Callable[..., Any]]:
 def held_back(page: Any) -> list[Any]:
     """Let Gradio's scripts wait; to be continued."""
     held: list[Any] = []
-    page.route(lambda url: "/assets/" in url and "digit-morph" not in url, held.append)
+    page.route(lambda url: "/assets/" in url and "digit-morph" not in url, lambda route: held.append(route))
     return held
 
 

@@ -31,8 +31,6 @@ STEP = """(ms) => {  // what the browser would do for a new picture, `ms` after 
 BY_HAND = """window.digitMorph = {}; window.now = 0; window.asked = new Map(); window.times = 0;
     window.requestAnimationFrame = (paint) => { window.asked.set(++window.times, paint); return window.times; };
     window.cancelAnimationFrame = (time) => window.asked.delete(time);"""
-
-
 def frames(count: int, places: int = 1) -> torch.Tensor:
     """A bar that crosses the picture, soft at its edges: `(count, 28, 28 * places)`."""
     x = torch.arange(28.0 * places)
@@ -43,9 +41,7 @@ def frames(count: int, places: int = 1) -> torch.Tensor:
     return bars
 
 
-def morph(
-    count: int = 12, stops: tuple[int, ...] | None = None, numbers: str = "3 8", places: int = 1
-) -> dict[str, Any]:
+def morph(count: int = 12, stops: tuple[int, ...] | None = None, numbers: str = "3 8", places: int = 1) -> dict[str, Any]:
     """What the server sends for a morph, as far as the player reads it."""
     return {
         "permalink": numbers,
