@@ -46,7 +46,7 @@ class Document:
         body, (stem, _, kind) = text.encode(), name.partition(".")
         path = f"/assets/digit-morph-{stem}-{digest(body)}.{kind}"  # beside Gradio's: relative addresses hold
         content_type = {"js": "text/javascript", "css": "text/css"}[kind]
-        self.files[path] = Kept(body, f"{content_type}; charset=utf-8", FOR_EVER, quality=11)
+        self.files[path] = Kept(body, f"{content_type}; charset=utf-8", FOR_EVER)
         return "." + path
 
     def dress(self, html: str, manual: bool = False) -> str:
