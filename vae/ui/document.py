@@ -52,14 +52,14 @@ class Document:
     def dress(self, html: str, manual: bool = False) -> str:
         """The page that is sent instead of Gradio's `html`; `manual`: for Gradio's manual of the API, all of it.
         HTML of another build than is known here stays as it is."""
-        values, entry = VALUES.search(html), ENTRY.search(html)
-        if manual or not values or not entry or "</gradio-app>" not in html:
+        values = VALUES.search(html)
+        if manual or not values or not ENTRY.search(html) or "</gradio-app>" not in html:
             return html
         config = without_api(json.loads(values[1]))
         config["head"] = None
         html = ENTRY.sub("", STYLE.sub("", VALUES.sub("", html)))
         said = f"window.gradio_config = {as_script(config)};window.gradio_api_info = {values[2]};"
-        late = f"{opening()}<script>{said}</script>{self._styles()}{self._scripts()}{entry[0]}"
+        late = f"{opening()}<script>{said}</script>{self._styles()}{self._scripts()}"
         html = html.replace("</head>", f"{self._head(config)}</head>", 1)
         return html.replace("</gradio-app>", f"</gradio-app>{late}", 1)
 
@@ -91,7 +91,12 @@ class Document:
         )
 
     def _scripts(self) -> str:
-        return f'<script defer src="{self._paths["page.js"]}" onload="digitMorph.playOpening()"></script>'
+        """Ours before Gradio's, which are our own copy for a shared link too: Gradio would take another site's."""
+        entry = next(name for name in self._all if name.endswith(".js"))
+        return (
+            f'<script defer src="{self._paths["page.js"]}" onload="digitMorph.playOpening()"></script>'
+            f'<script type="module" crossorigin src="./assets/{entry}"></script>'
+        )
 
 
 def without_api(config: dict[str, Any]) -> dict[str, Any]:

@@ -67,7 +67,7 @@ class Static:
             return self._files[path]
         if path == "/":
             manual = b"view=" in scope.get("query_string", b"")
-            key: Any = (path, manual, scope.get("root_path"), *map(headers.get, ADDRESS))
+            key: Any = (path, manual, scope.get("scheme"), scope.get("root_path"), *map(headers.get, ADDRESS))
             scope = {**scope, "query_string": b""}  # which Gradio's own script reads
         elif path.startswith(ASSETS):
             key = path
