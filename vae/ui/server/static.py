@@ -55,7 +55,7 @@ class Static:
             if answer := await self._asked(scope, receive, send):
                 encoding = answer.encoding(headers)
                 body = await asyncio.to_thread(compress, answer.body, encoding, QUICK)
-                await reply(scope, send, body, [*answer.more, *described(answer, encoding)])
+                await reply_with(body, scope, send, [*answer.more, *described(answer, encoding)])
         elif is_of_another_site(headers):  # its script wants Gradio's word that it may read this
             await self.app(scope, receive, send)
         elif answer := await self._found(path, headers, scope, receive, send):
@@ -126,14 +126,13 @@ class Static:
         known = [each.strip().removeprefix("W/") for each in headers.get("if-none-match", "").split(",")]
         if tag.removeprefix("W/") in known:
             kept = [pair for pair in described_by if pair[0] in (b"etag", b"cache-control", b"vary")]
-            await send({"type": "http.response.start", "status": 304, "headers": kept})
-            await send({"type": "http.response.body", "body": b""})
-            return
-        if encoding in answer.encoded or not encoding:
-            body = answer.in_encoding(encoding)
+            await reply(send, 304, kept)
+        elif scope["method"] == "HEAD" and encoding not in answer.encoded:  # as Gradio asks itself when it starts
+            await reply(send, 200, described_by)
         else:
-            body = await asyncio.to_thread(answer.in_encoding, encoding)
-        await reply(scope, send, body, described_by)
+            is_made = not encoding or encoding in answer.encoded
+            body = answer.in_encoding(encoding) if is_made else await asyncio.to_thread(answer.in_encoding, encoding)
+            await reply_with(body, scope, send, described_by)
 
 
 def is_of_another_site(headers: Headers) -> bool:
@@ -155,8 +154,12 @@ def described(answer: Kept, encoding: str) -> list[tuple[bytes, bytes]]:
     return [*headers, (b"content-encoding", encoding.encode())] if encoding else headers
 
 
-async def reply(scope: Scope, send: Send, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:
+async def reply(send: Send, status: int, headers: list[tuple[bytes, bytes]], body: bytes = b"") -> None:
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def reply_with(body: bytes, scope: Scope, send: Send, headers: list[tuple[bytes, bytes]]) -> None:
     """Send a whole answer; to HEAD, without its body."""
     sized = [*headers, (b"content-length", b"%d" % len(body))]
-    await send({"type": "http.response.start", "status": 200, "headers": sized})
-    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+    await reply(send, 200, sized, b"" if scope["method"] == "HEAD" else body)
