@@ -20,6 +20,7 @@ from contextlib import nullcontext
 from typing import Any
 
 from playwright.sync_api import sync_playwright
+
 from tests.benchmarks.first_load import GUARD_MS, LINES, served
 
 # Notes when what begins it happened, and when the stage showed something else after it, and else again.

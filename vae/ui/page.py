@@ -11,6 +11,7 @@ import gradio as gr
 from vae.pipeline import Pipeline
 from vae.ui import downloads
 from vae.ui.api import endpoints
+from vae.ui.document import Document
 from vae.ui.server import launch
 from vae.ui.server.page_events import Event
 from vae.ui.server.turns import Work
@@ -55,4 +56,6 @@ def page_settings() -> dict[str, Any]:
 def serve(pipeline: Pipeline, demo: gr.Blocks, *, host: str, port: int, share: bool, auth: str | None) -> None:
     """Serve the page until it is stopped."""
     events = page_events(pipeline)
-    launch.launch(demo, host=host, port=port, share=share, auth=auth, events=events, **page_settings())
+    document = Document(demo.config)
+    page = {**page_settings(), "files": document.files, "dress": document.dress}
+    launch.launch(demo, host=host, port=port, share=share, auth=auth, events=events, **page)
