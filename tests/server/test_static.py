@@ -55,8 +55,12 @@ def ask(
 ) -> Answer:
     sent: list[dict[str, Any]] = []
 
+    coming = [{"type": "http.request", "body": b"{}", "more_body": False}]
+
     async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": b"{}", "more_body": False}
+        if not coming:
+            await asyncio.Event().wait()
+        return coming.pop()
 
     async def send(message: dict[str, Any]) -> None:
         sent.append(message)
@@ -186,6 +190,48 @@ def test_no_more_is_kept_than_there_is_room_for(monkeypatch: pytest.MonkeyPatch)
     for host in "abcdefg":
         ask(app, "/", host=host)
     assert len(app._kept) == 3
+
+
+class Impatient(Gradio):
+    """As Gradio does with who has left: the answer begins, and that is all."""
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        self.asked.append(scope)
+        leaving = asyncio.ensure_future(self.left(receive))
+        await asyncio.sleep(0.05)
+        if leaving.done():
+            self.parts = ()
+        leaving.cancel()
+        headers = [(b"content-length", b"%d" % len(TEXT)), (b"content-type", b"text/css")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        for part in (*self.parts, b""):
+            await send({"type": "http.response.body", "body": part, "more_body": bool(part)})
+
+    async def left(self, receive: Any) -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+
+def test_who_leaves_early_does_not_leave_half_a_file_to_the_next() -> None:
+    gone = iter(({"type": "http.request", "body": b""}, {"type": "http.disconnect"}))
+    app = served(Impatient(TEXT))
+
+    async def visit() -> None:
+        async def receive() -> dict[str, Any]:
+            return next(gone)
+
+        async def send(message: dict[str, Any]) -> None:
+            pass
+
+        scope = {"type": "http", "method": "GET", "path": "/assets/a-1.js", "query_string": b"", "headers": []}
+        await asyncio.wait_for(app(scope, receive, send), 60)
+
+    run(visit())
+    assert ask(app, "/assets/a-1.js").body == TEXT
+    cut = served(Impatient(TEXT[:-1]))  # for whatever reason
+    with pytest.raises(IndexError):
+        ask(cut, "/assets/a-1.js")
+    assert not cut._kept
 
 
 def test_events_come_as_they_are_made() -> None:

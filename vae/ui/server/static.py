@@ -107,13 +107,14 @@ class Static:
                 await send(message)
 
         passed = [pair for pair in scope["headers"] if pair[0] not in NOT_PASSED_ON]
-        await self.app({**scope, "method": "GET", "headers": passed}, receive, take)
-        if not start:
+        await self.app({**scope, "method": "GET", "headers": passed}, stays(receive), take)
+        body = b"".join(chunks)
+        if not start or len(body) != int(Headers(raw=start["headers"])["content-length"]):
             return None
         content_type = Headers(raw=start["headers"]).get("content-type", "")
         cache = cache_of(path_of(scope), scope.get("query_string", b""))
         more = [pair for pair in start["headers"] if pair[0].startswith((b"access-control-", b"vary"))]
-        return Kept(b"".join(chunks), content_type, cache, SMALL, tuple(more))
+        return Kept(body, content_type, cache, SMALL, tuple(more))
 
     async def _send(self, answer: Kept, headers: Headers, scope: Scope, send: Send) -> None:
         encoding = answer.encoding(headers)
@@ -133,6 +134,18 @@ class Static:
             is_made = not encoding or encoding in answer.encoded
             body = answer.in_encoding(encoding) if is_made else await asyncio.to_thread(answer.in_encoding, encoding)
             await reply_with(body, scope, send, described_by)
+
+
+def stays(receive: Receive) -> Receive:
+    """A visitor who waits to the end: of an answer that one has left, Gradio sends the beginning, and it is for all."""
+
+    async def received() -> Message:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            await asyncio.Event().wait()
+        return message
+
+    return received
 
 
 def is_of_another_site(headers: Headers) -> bool:
