@@ -79,7 +79,7 @@
     } else if (pressed || digitMorph.live) {
       next = { value, key, pressed };
       send();
-    } else digitMorph.showError("Press Morph to see this one: the server is busy.");
+    } else digitMorph.showError("Press Morph to see this one.");
   }
 
   async function send() {
