@@ -170,9 +170,9 @@ def make_morph(
         giving_up.check()
         segment = Segment(pipeline, a, b, path)
         time = frame_times(steps, speed)
-        alpha = time if speed == "raw" else paths.even_steps(segment.decode, time)
+        shared = segment.decode(time) if speed == "raw" else paths.even_steps(segment.decode, time)[1]
         edge, visible = layout(len(a.z), len(b.z), places, time)
-        own = segment.frames(alpha, visible)
+        own = segment.frames(shared, visible)
         new = slice(k * (steps - 1) + (k > 0), (k + 1) * (steps - 1) + 1)  # the first is the last of the segment before
         digits[new, places - own.shape[1] :], left[new, places - own.shape[1] :] = own[k > 0 :], edge[k > 0 :]
     return Morph(digits, left, steps)
@@ -264,11 +264,11 @@ class Segment:
         leaving, arriving = (residual_weight(share)[:, None, None, None] for share in (alpha, 1 - alpha))
         return (pictures + leaving * a.residual[i:] + arriving * b.residual[j:]).clamp_(0, 1)
 
-    def frames(self, alpha: Tensor, visible: Tensor) -> Tensor:
-        """Every digit of the longer number, `(T, N, 28, 28)`: at `alpha` `(T,)`, or drawn as far as `visible` says."""
+    def frames(self, shared: Tensor, visible: Tensor) -> Tensor:
+        """Every digit of the longer number, `(T, N, 28, 28)`: `shared` beside those drawn as far as `visible` says."""
         extra = [*self.a.pictures[: self.i], *self.b.pictures[: self.j]]
         drawn = [reveal(picture, visible[:, k])[:, None] for k, picture in enumerate(extra)]
-        return torch.cat([*drawn, self.decode(alpha)], 1)
+        return torch.cat([*drawn, shared], 1)
 
 
 def curve_between(path: PathName, bank: Bank | None, a: Endpoints, k: int, b: Endpoints, m: int) -> paths.Curve:

@@ -31,6 +31,8 @@ STEP = """(ms) => {  // what the browser would do for a new picture, `ms` after 
 BY_HAND = """window.digitMorph = {}; window.now = 0; window.asked = new Map(); window.times = 0;
     window.requestAnimationFrame = (paint) => { window.asked.set(++window.times, paint); return window.times; };
     window.cancelAnimationFrame = (time) => window.asked.delete(time);"""
+
+
 def frames(count: int, places: int = 1) -> torch.Tensor:
     """A bar that crosses the picture, soft at its edges: `(count, 28, 28 * places)`."""
     x = torch.arange(28.0 * places)
@@ -41,7 +43,9 @@ def frames(count: int, places: int = 1) -> torch.Tensor:
     return bars
 
 
-def morph(count: int = 12, stops: tuple[int, ...] | None = None, numbers: str = "3 8", places: int = 1) -> dict[str, Any]:
+def morph(
+    count: int = 12, stops: tuple[int, ...] | None = None, numbers: str = "3 8", places: int = 1
+) -> dict[str, Any]:
     """What the server sends for a morph, as far as the player reads it."""
     return {
         "permalink": numbers,
@@ -148,7 +152,7 @@ def test_slow_pictures_leave_frames_out_and_nobody_looking_pauses(page: Any) -> 
 def test_slow_motion_by_button_and_keys(page: Any) -> None:
     looked(page, fps=10, hold=0)
     page.click(".rate")
-    assert page.inner_text(".rate") == "½×"
+    assert "half" in page.get_attribute(".rate", "aria-label")
     page.focus(".track")
     page.keyboard.press("<")
     page.keyboard.press("<")
@@ -158,7 +162,7 @@ def test_slow_motion_by_button_and_keys(page: Any) -> None:
     assert position(page) == 2
     page.keyboard.press(">")
     page.keyboard.press(">")
-    assert page.inner_text(".rate") == "1×"
+    assert "off" in page.get_attribute(".rate", "aria-label")
     pass_time(page, 300)
     assert position(page) == 5
 
@@ -240,7 +244,8 @@ def test_the_newest_morph_wins(page: Any) -> None:
     page.evaluate(
         """([slow, quick]) => {
             const { unpack } = digitMorph;
-            digitMorph.unpack = (film) => film === slow.film ? new Promise((done) => { window.late = () => done(unpack(film)); }) : unpack(film);
+            const late = (film) => new Promise((done) => { window.late = () => done(unpack(film)); });
+            digitMorph.unpack = (film) => (film === slow.film ? late(film) : unpack(film));
             window.shown = [digitMorph.player.show(slow), digitMorph.player.show(quick)];
         }""",
         [morph(30, numbers="1 2"), morph(20, numbers="4 5")],
@@ -336,8 +341,7 @@ def test_the_stage_looks_as_a_file_does(own: Any, style: Any, places: int) -> No
     grey = (alpha * drawn[:, :, :3] + (1 - alpha) * 255)[:, :, 0]  # on white paper
     wanted = render.render_frames(frames(12, places)[5][None], height, style)[0].astype(float)
     off = np.abs(grey - wanted)
-    print(style, places, off.mean(), np.percentile(off, [99, 100]))
-    assert off.mean() < 2 and np.percentile(off, 99) < (24 if style == "pixels" else 40)
+    assert off.mean() < 2 and np.percentile(off, 99) < 20  # levels of 64, and at the page's steps of a shade
 
 
 def test_the_opening_morph_plays(open_page: Any) -> None:

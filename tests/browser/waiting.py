@@ -11,7 +11,7 @@ WHOLE = """window.digitMorph?.morph && digitMorph.downloads && digitMorph.explor
     && ["source", "target"].every((side) => digitMorph.pads[side] && digitMorph.uploads?.[side])
     && ["#swap", "#morph", "#random", "#countdown", "#another", "#type-source input", "#type-target input",
         "#via input", "#options > button"].every((part) => document.querySelector(part))
-    && digitMorph.player?.film"""
+    && digitMorph.player?.film && !document.querySelector("#opening")"""
 
 
 def whole(page: Any) -> Any:

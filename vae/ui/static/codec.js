@@ -70,11 +70,11 @@
   digitMorph.ink = (levels) => Uint8Array.from(levels, (level) => 255 * sigmoid(logit(level)));
 
   /* Resamples n pixels to m: four taps each, indices and weights, of the cubic B-spline (edge pixels repeat), or of
-     `blocks` the nearest pixel alone. */
+     `blocks` the nearest pixel alone; and where the spans begin whose pixels have the same taps, with m at the end. */
   function spline(n, m, blocks) {
     const key = `${n}:${m}:${blocks}`;
     if (splines.has(key)) return splines.get(key);
-    const taps = { index: new Int32Array(4 * m), weight: new Float32Array(4 * m) };
+    const taps = { index: new Int32Array(4 * m), weight: new Float32Array(4 * m), spans: [] };
     for (let i = 0; i < m; i++) {
       const centre = ((i + 0.5) * n) / m - 0.5;
       for (let tap = 0; tap < 4; tap++) {
@@ -84,6 +84,10 @@
         taps.weight[4 * i + tap] = blocks ? 0.25 : t < 1 ? 2 / 3 - t * t * (1 - t / 2) : Math.max(0, 2 - t) ** 3 / 6;
       }
     }
+    const { index, spans } = taps;
+    for (let i = 0; i < m; i++)
+      if (!i || index[4 * i] !== index[4 * i - 4] || index[4 * i + 3] !== index[4 * i - 1]) spans.push(i);
+    spans.push(m);
     splines.set(key, taps);
     return taps;
   }
@@ -108,24 +112,28 @@
   function enlarge(levels, columns, w, h, shades, blocks = false) {
     if (image?.width !== w || image.height !== h) image = new ImageData(w, h);
     const pixels = new Uint32Array(image.data.buffer).fill(shades[0]);
-    const { index, weight } = spline(columns, w, blocks);
+    const { index, weight, spans } = spline(columns, w, blocks);
     const down = spline(levels.length / columns, h, blocks);
     const row = new Float32Array(columns);
-    for (let y = 0; y < h; y++) {
+    const tones = new Uint32Array(columns);
+    for (let y = 0, line = 0; y < h; y++, line += w) {
       row.fill(0);
       for (let tap = 4 * y; tap < 4 * y + 4; tap++) {
         const from = down.index[tap] * columns, share = down.weight[tap] * FINE;
         for (let x = 0; x < columns; x++) row[x] += share * levels[from + x];
       }
-      let [first, last] = [0, columns - 1]; // of what is inked; most of a picture is blank
-      while (first <= last && shades[row[first] | 0] === shades[0]) first++;
-      while (last > first && shades[row[last] | 0] === shades[0]) last--;
-      const end = Math.min(w, Math.ceil(((last + 3) * w) / columns)); // a tap reaches two columns far
-      for (let x = Math.max(0, Math.floor(((first - 2) * w) / columns)), k = 4 * x, at = y * w + x; x < end; x++, k += 4, at++) {
-        const level =
-          weight[k] * row[index[k]] + weight[k + 1] * row[index[k + 1]] +
-          weight[k + 2] * row[index[k + 2]] + weight[k + 3] * row[index[k + 3]];
-        pixels[at] = shades[level | 0];
+      for (let x = 0; x < columns; x++) tones[x] = shades[row[x] | 0];
+      for (let span = 1; span < spans.length; span++) {
+        const start = spans[span - 1], end = spans[span];
+        const a = index[4 * start], b = index[4 * start + 1], c = index[4 * start + 2], d = index[4 * start + 3];
+        const tone = tones[a];
+        if (tone === tones[b] && tone === tones[c] && tone === tones[d]) { // away from edges, which is most of a picture
+          if (tone !== shades[0]) pixels.fill(tone, line + start, line + end);
+          continue;
+        }
+        const ra = row[a], rb = row[b], rc = row[c], rd = row[d];
+        for (let x = start, k = 4 * start; x < end; x++, k += 4)
+          pixels[line + x] = shades[(weight[k] * ra + weight[k + 1] * rb + weight[k + 2] * rc + weight[k + 3] * rd) | 0];
       }
     }
     return image;

@@ -12,16 +12,6 @@
     return element;
   };
 
-  /* A text by name in sessionStorage or localStorage: read or, with a value, written. */
-  digitMorph.stored = (storage, name, value) => {
-    try {
-      if (value !== undefined) window[storage].setItem(`digit-morph-${name}`, value);
-      return window[storage].getItem(`digit-morph-${name}`);
-    } catch {
-      return null; // a frame without storage
-    }
-  };
-
   /* Buttons of which one is pressed, one for each text; returns what marks one as pressed. */
   digitMorph.choices = (box, texts, choose) => {
     const buttons = texts.map((textContent, i) => {

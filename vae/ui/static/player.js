@@ -8,7 +8,7 @@
     { share: 1 / 2, text: "½×", said: "at half the speed" },
     { share: 1 / 4, text: "¼×", said: "at a quarter of the speed" },
   ];
-  const MOST = 1_500_000; // pixels of the stage; a larger one is enlarged by the browser
+  const MOST = 1_000_000; // pixels of the stage; a larger one is enlarged by the browser
   const CELLS = 12; // of the filmstrip, fewer where numbers are wide
   const ROWS = 28; // of a frame, and columns to a digit
   const AWAY = 1000; // ms without a picture, after which nobody looked: the morph waits in a tab that is hidden
