@@ -7,9 +7,9 @@ same numbers. Prints a line every thousand morphs and what it comes to; exits 1 
 --most-growth MB for 1,000 morphs after the first third, descriptors or threads grow, or an answer is missing or
 another's. With --after 900 it then waits so many seconds until the folder is empty, and fails if it is not.
 
-A new process takes more memory over its first 1,500 morphs or so. A run of three minutes, as in CI, is hardly longer:
-it is allowed 25 MB for 1,000 morphs, and so finds what is kept of each answer only if that is 25 kB or more, an upload
-or a video, say.
+A new process takes more memory over its first 1,500 morphs or so: libraries set up what they need, and the page's
+answers are kept, up to 500 of them. A run of three minutes, as in CI, is hardly longer: it is allowed 25 MB for 1,000
+morphs, and so finds what is kept of each answer only if that is 25 kB or more, an upload or a video, say.
 """
 
 from __future__ import annotations
