@@ -46,7 +46,7 @@ FORMATS: dict[str, str] = {  # suffix without its dot -> MIME type
     "zip": "application/zip",
 }
 # Megapixels a second on one idle core, EDGES counted, as `python -m tests.benchmarks.bench_limits` measured.
-RATES: dict[str, float] = {"mp4": 200, "avi": 150, "webm": 120, "gif": 145, "webp": 95, "png": 80, "zip": 45}
+RATES: dict[str, float] = {"mp4": 250, "avi": 150, "webm": 120, "gif": 145, "webp": 95, "png": 80, "zip": 45}
 EDGES = 30_000  # px: the edges of one digit take as long, which is most of the work in a small picture
 MOST_SECONDS = 10.0  # that all files of one request may take together, by the RATES
 MOST_BYTES = 60_000_000  # of a file that is held in memory

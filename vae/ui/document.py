@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from vae.ui import gradio_build
-from vae.ui.server.compressed import Kept, digest
-from vae.ui.server.static import FOR_EVER
+from vae.ui.server.compressed import FOR_EVER, Kept, digest
+
 from vae.ui.theme import FIRST_STYLES, STYLES, bundle, static
 
 VALUES = re.compile(

@@ -9,6 +9,7 @@ import brotli
 from starlette.datastructures import Headers
 
 TEXTS = ("text/", "application/javascript", "application/json", "application/manifest+json", "image/svg+xml")
+FOR_EVER = "public, max-age=31536000, immutable"  # of an answer that its address names for good
 STREAM = "text/event-stream"
 SMALLEST = 500  # bytes; less fits one packet as it is
 

@@ -14,11 +14,10 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from vae.ui.server.compressed import Kept, compress, is_text
+from vae.ui.server.compressed import FOR_EVER, Kept, compress, is_text
 from vae.ui.server.guard import API, path_of
 
 MiB = 2**20
-FOR_EVER = "public, max-age=31536000, immutable"
 A_DAY = "public, max-age=86400"
 ASK = "no-cache"  # keep it, and ask each time whether it is still the same
 LARGEST = 2 * MiB  # of what is kept
