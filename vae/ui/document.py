@@ -15,7 +15,6 @@ from typing import Any
 
 from vae.ui import gradio_build
 from vae.ui.server.compressed import FOR_EVER, Kept, digest
-
 from vae.ui.theme import FIRST_STYLES, STYLES, bundle, static
 
 VALUES = re.compile(
