@@ -22,6 +22,7 @@ from vae.morphing import (
     residual_weight,
 )
 from vae.pipeline import Pipeline, pipeline_of
+from vae.request import MorphRequest, produce, read_numbers
 
 PATHS = ["linear", "slerp", "handwritten", "auto"]
 SPEEDS = ["raw", "constant", "eased"]
@@ -288,3 +289,19 @@ def test_paste_lays_pictures_anywhere() -> None:
     assert canvas[1].sum() == pytest.approx(64, rel=0.1)
     paste(canvas, disc, torch.zeros(3))
     assert canvas.max() <= 1  # ink on ink stays ink
+
+
+def test_digits_that_the_model_wrote_are_where_they_were_decoded_from(pipeline: Pipeline) -> None:
+    request = MorphRequest("32", "41", formats=(), steps=20)
+    readings = read_numbers(request, pipeline)
+    first, last = endpoints(
+        pipeline.model, [r.pictures for r in readings], [r.labels for r in readings], codes=[r.z for r in readings]
+    )
+    assert torch.equal(first.z, readings[0].z) and not first.residual.any() and not last.residual.any()
+    made = produce(request, pipeline).frames
+    for frame, reading in ((made[0], readings[0]), (made[-1], readings[1])):
+        torch.testing.assert_close(frame, torch.cat(list(reading.pictures[:, 0]), 1), atol=1e-5, rtol=0)
+    mixed = endpoints(
+        pipeline.model, [readings[0].pictures, readings[1].pictures], [[3, 2], [4, 1]], codes=[None, readings[1].z]
+    )
+    assert not torch.equal(mixed[0].z, readings[0].z) and torch.equal(mixed[1].z, readings[1].z)

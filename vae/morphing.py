@@ -157,13 +157,15 @@ def make_morph(
     path: PathName = "auto",
     speed: Speed = "constant",
     refine: bool = True,
+    codes: Sequence[Tensor | None] | None = None,
 ) -> Morph:
-    """The morph from each stack to the next; `labels` says which digits the stacks are. As `morph`."""
+    """The morph from each stack to the next; `labels` says which digits the stacks are, `codes` the latents of those
+    that the model itself has decoded. As `morph`."""
     if len(stacks) < 2 or steps < 2:
         raise ValueError("a morph needs at least two numbers and two steps")
     if speed not in get_args(Speed):
         raise ValueError(f"there is no speed '{speed}'; choose one of {', '.join(get_args(Speed))}")
-    ends = endpoints(pipeline.model, stacks, labels, refine)
+    ends = endpoints(pipeline.model, stacks, labels, refine, codes)
     places, count = max(len(end.z) for end in ends), (steps - 1) * (len(ends) - 1) + 1
     digits, left = torch.zeros(count, places, SIDE, SIDE), torch.zeros(count, places)
     for k, (a, b) in enumerate(pairwise(ends)):
@@ -213,11 +215,30 @@ def crossfade(source: Tensor, target: Tensor, steps: int) -> Tensor:
 
 
 def endpoints(
-    model: VAE, stacks: Sequence[Tensor], labels: Sequence[Sequence[int]], refine: bool = True
+    model: VAE,
+    stacks: Sequence[Tensor],
+    labels: Sequence[Sequence[int]],
+    refine: bool = True,
+    codes: Sequence[Tensor | None] | None = None,
 ) -> list[Endpoints]:
-    """Every digit of every stack encoded (and refined) in one batch."""
-    x = torch.cat(list(check_stacks(stacks))).detach().float().cpu()
-    y = torch.tensor([label for part in labels for label in part])
+    """Every digit of every stack, encoded (and refined) in one batch; a stack that was decoded from known `codes`
+    `(N, D)` needs neither, and leaves no residual."""
+    codes = codes if codes and refine else [None] * len(stacks)
+    parts = list(zip(check_stacks(stacks), labels, codes, strict=True))
+    unknown = [(stack, label) for stack, label, z in parts if z is None]
+    encoded = iter(_encoded(model, unknown, refine) if unknown else ())
+    return [next(encoded) if z is None else _written(stack, label, z) for stack, label, z in parts]
+
+
+def _written(stack: Tensor, labels: Sequence[int], z: Tensor) -> Endpoints:
+    pictures = stack[:, 0].detach().float().cpu()
+    return Endpoints(pictures, z, torch.zeros_like(pictures), torch.tensor(labels))
+
+
+def _encoded(model: VAE, parts: Sequence[tuple[Tensor, Sequence[int]]], refine: bool) -> list[Endpoints]:
+    stacks = [stack for stack, _ in parts]
+    x = torch.cat(stacks).detach().float().cpu()
+    y = torch.tensor([label for _, labels in parts for label in labels])
     given = y if model.config.classes else None
     prepared = model.prepare(x)
     with torch.inference_mode():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -11,9 +12,10 @@ from torch import Tensor
 
 from vae import sketch
 from vae.bank import check_number, type_codes
+from vae.classifier import Classifier, probabilities
 from vae.drawing import Drawing, rasterise
 from vae.errors import BadRequest
-from vae.pipeline import Pipeline, default_pipeline
+from vae.pipeline import Pipeline, Typist, default_pipeline
 from vae.style import transported
 
 NumberInput = Any
@@ -26,12 +28,14 @@ MOST_PLACES = 4
 @dataclass(frozen=True, eq=False)
 class Reading:
     """A number as it was read: `pictures` `(N, 1, 28, 28)`, the digit the reader takes each for, how sure
-    it is of each (a probability), and the number that was typed, if it was."""
+    it is of each (a probability), and the number that was typed, if it was; then perhaps with the latents `(N, D)`
+    that the typist decoded its pictures from."""
 
     pictures: Tensor
     digits: tuple[int, ...]
     certainty: tuple[float, ...]
     typed: str | None = None
+    z: Tensor | None = None
 
     @property
     def number(self) -> str:
@@ -52,8 +56,18 @@ def read_number(side: NumberInput, pipeline: Pipeline, seed: int = 0) -> Reading
 
 def read_typed(number: str, pipeline: Pipeline, seed: int = 0, like: Reading | None = None) -> Reading:
     """A typed number as digits, in the handwriting of `like`, or in one of the test set's, chosen by seed."""
-    pictures = write_like(like, number, pipeline) if like else write(number, pipeline, seed)
-    return _read(pictures, pipeline, number)
+    if like:
+        return _read(write_like(like, number, pipeline), pipeline, number)
+    return _written(pipeline.require_typist(), pipeline.reader, number, seed)
+
+
+@lru_cache(maxsize=512)
+def _written(typist: Typist, reader: Classifier, number: str, seed: int) -> Reading:
+    """The same few numbers are typed again and again."""
+    pictures, z = _write(typist, number, seed)
+    with torch.inference_mode():
+        certainty, digits = probabilities(reader, pictures).max(1)
+    return Reading(pictures, tuple(digits.tolist()), tuple(certainty.tolist()), number, z)
 
 
 def read_drawn(
@@ -89,10 +103,15 @@ def type_digits(number: str, seed: int = 0) -> Tensor:
 
 def write(number: str, pipeline: Pipeline, seed: int = 0) -> Tensor:
     """`type_digits` of a number that was checked."""
-    model, bank = pipeline.require_typist()
+    return _write(pipeline.require_typist(), number, seed)[0]
+
+
+def _write(typist: Typist, number: str, seed: int) -> tuple[Tensor, Tensor]:
+    """A number's pictures, and the latents that they were decoded from."""
+    z = type_codes(typist.bank, number, seed)[0]
     with torch.inference_mode():
-        pictures = model.decode(type_codes(bank, number, seed)[0])
-    return pictures.clone()  # an ordinary tensor, outside inference mode
+        pictures = typist.model.decode(z)
+    return pictures.clone(), z  # an ordinary tensor, outside inference mode
 
 
 def write_like(drawn: Reading, number: str, pipeline: Pipeline) -> Tensor:
