@@ -110,7 +110,8 @@ def test_it_follows_the_visitors_last_morph(open_page: Open) -> None:
     page.wait_for_function(  # two digits side by side: ink in both halves
         """() => {
             const canvas = document.querySelector(".entry canvas"), { width, height } = canvas;
-            const ink = (x) => canvas.getContext("2d").getImageData(x, 0, width / 2, height).data.some((value) => value);
+            const pen = canvas.getContext("2d");
+            const ink = (x) => pen.getImageData(x, 0, width / 2, height).data.some((value) => value);
             return ink(0) && ink(width / 2);
         }"""
     )
