@@ -1,0 +1,155 @@
+"""How well numbers are read, by the gap between their digits: `python -m tests.benchmarks.bench_reading`.
+
+Numbers of two to four digits are put together from drawings (DIGIT_MORPH_SKETCHES) and from MNIST's test digits
+(DIGIT_MORPH_DATA), a gap between their boxes that is a share of their height; less than none overlaps. A drawing's
+constants were chosen on MNIST's training digits and on the drawings of even number: what is reported is the rest.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from scipy.ndimage import maximum_filter1d
+
+from vae.errors import BadRequest
+from vae.pipeline import default_pipeline
+from vae.reading import read_number
+
+Picture = NDArray[np.float32]
+GAPS = (0.25, 0.10, 0.03, 0.0, -0.02, -0.04, -0.06, -0.08)
+
+
+class Drawn(NamedTuple):
+    """One digit: its label, and its ink (H, W) in [0, 1] in the box around it."""
+
+    label: int
+    ink: Picture
+
+
+class Number(NamedTuple):
+    """A picture (H, W), white paper = 255, and the number on it."""
+
+    text: str
+    picture: NDArray[np.uint8]
+
+
+def drawings(parity: int | None) -> list[Drawn]:
+    """The drawings of even (0) or odd (1) number, or all."""
+    files = sorted(Path(os.environ["DIGIT_MORPH_SKETCHES"]).glob("*.png"))
+    kept = [file for file in files if parity is None or int(file.stem.split("_")[1]) % 2 == parity]
+    return [Drawn(int(file.stem[0]), _ink(np.asarray(Image.open(file).convert("RGBA")))) for file in kept]
+
+
+def _ink(rgba: NDArray[np.uint8]) -> Picture:
+    white = 255 + (rgba[..., :3].mean(axis=2) - 255) * rgba[..., 3] / 255
+    return _cropped((255 - white).astype(np.float32) / 255)
+
+
+def mnist(train: bool, count: int = 2000) -> list[Drawn]:
+    """MNIST's digits, the last ones of the training set or the first ones of the test set."""
+    from torchvision.datasets import MNIST
+
+    data = MNIST(os.environ["DIGIT_MORPH_DATA"], train=train)
+    some = slice(-count, None) if train else slice(count)
+    pairs = zip(data.targets[some].tolist(), data.data[some].numpy(), strict=True)
+    return [Drawn(label, _cropped(ink.astype(np.float32) / 255)) for label, ink in pairs]
+
+
+def _cropped(ink: Picture) -> Picture:
+    rows, columns = (np.flatnonzero((ink > 0.1).any(axis=axis)) for axis in (1, 0))
+    return ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+
+
+def enlarged(ink: Picture, height: float) -> Picture:
+    """A digit drawn large: `height` pixels tall, its edges smooth."""
+    scale = height / ink.shape[0]
+    padded = np.pad(ink, 2)
+    large = cv2.resize(padded, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
+    large = cv2.GaussianBlur(large, (0, 0), 0.35 * scale)
+    return _cropped(np.clip((large - 0.5) * 0.5 * scale + 0.5, 0, 1).astype(np.float32))
+
+
+def composed(digits: Iterable[Drawn], gap: float, random: np.random.Generator) -> Number:
+    """A number of these digits whose ink is `gap` of the height apart; sizes and baselines differ a little."""
+    digits, height = list(digits), random.uniform(70, 180)
+    inks = [enlarged(digit.ink, height * random.uniform(0.88, 1.12)) for digit in digits]
+    margin = round(0.3 * height)
+    paper = np.zeros((round(2 * height), 2 * margin + sum(ink.shape[1] + margin for ink in inks)), np.float32)
+    for ink in inks:
+        top = round(0.5 * (len(paper) - ink.shape[0]) + random.uniform(-0.08, 0.08) * height)
+        rows = np.s_[top : top + ink.shape[0]]
+        left = round(_left_for(paper[rows], ink, gap * height)) if paper.any() else margin
+        box = paper[rows, left : left + ink.shape[1]]
+        np.maximum(box, ink, out=box)
+    paper = paper[:, : np.flatnonzero(paper.any(axis=0))[-1] + margin]
+    text = "".join(str(digit.label) for digit in digits)
+    return Number(text, np.rint(255 * (1 - paper)).astype(np.uint8))
+
+
+def _left_for(paper: Picture, ink: Picture, gap: float) -> float:
+    """Where a digit is to stand for its ink to be `gap` from what is on the same rows of the paper."""
+    near = max(3, round(0.06 * len(ink)) | 1)  # rows that count as the same
+    on_paper = maximum_filter1d(np.where(paper > 0.5, np.arange(paper.shape[1]), -1e4).max(axis=1), near)
+    first = np.where((ink > 0.5).any(axis=1), (ink > 0.5).argmax(axis=1), 1e4)
+    return float((on_paper - first).max()) + 1 + gap
+
+
+def numbers(digits: list[Drawn], gap: float, count: int, seed: int = 0) -> Iterator[Number]:
+    random = np.random.default_rng([seed, round(1000 * (gap + 1))])
+    for _ in range(count):
+        chosen = random.integers(len(digits), size=random.integers(2, 5))
+        yield composed([digits[i] for i in chosen], gap, random)
+
+
+def read(picture: NDArray[np.uint8]) -> str:
+    """What is read on a picture, or nothing if it is refused."""
+    try:
+        return read_number(picture, default_pipeline()).number
+    except BadRequest:
+        return ""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--count", type=int, default=100, help="numbers for each gap")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--tuning", action="store_true", help="the digits that constants are chosen on")
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    for name, digits in (
+        ("drawings", drawings(0 if args.tuning else 1)),
+        ("MNIST", mnist(train=args.tuning)),
+    ):
+        report(name, digits, args.count, args.seed)
+
+
+def report(name: str, digits: list[Drawn], count: int, seed: int) -> None:
+    singles = [composed([digit], 0, np.random.default_rng([seed, i])) for i, digit in enumerate(digits[:500])]
+    found = [read(single.picture) for single in singles]
+    right = np.mean([single.text == text for single, text in zip(singles, found, strict=True)])
+    split = sum(len(text) > 1 for text in found)
+    print(f"{name}: {len(singles)} single digits, read right {right:.3f}, split {split}")
+    print("    gap   split right   read right   ms (median)")
+    for gap in GAPS:
+        counted, same, times = [], [], []
+        for number in numbers(digits, gap, count, seed):
+            began = time.perf_counter()
+            text = read(number.picture)
+            times.append(1000 * (time.perf_counter() - began))
+            counted.append(len(text) == len(number.text))
+            same.append(text == number.text)
+        print(f"{gap:+7.2f} {np.mean(counted):13.3f} {np.mean(same):12.3f} {np.median(times):13.1f}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
