@@ -1,6 +1,7 @@
 /* What several parts of the page are made of: elements, canvases, rows of buttons, and what slides. */
 (() => {
   digitMorph.SORRY = "That did not work. Please try again in a moment.";
+  digitMorph.OFFLINE = "The server cannot be reached. Are you online? What is on the page stays.";
   digitMorph.still = matchMedia("(prefers-reduced-motion: reduce)");
 
   digitMorph.make = (tag, properties = {}) => Object.assign(document.createElement(tag), properties);
