@@ -2,62 +2,236 @@
 
 Over-segmentation and a search for the best path, as in LeCun et al., Gradient-based learning applied to document
 recognition, Proc. IEEE 86(11), 1998, section VIII, and Casey & Lecolinet, A survey of methods and strategies in
-character segmentation, PAMI 18(7), 1996: cheap seams from the top of the ink to its bottom are candidates for cuts,
-what lies between two of them is a candidate for a digit, and all are read at once.
+character segmentation, PAMI 18(7), 1996. Strokes, or connected pieces of ink, that stand side by side are tried in
+every run of them; where that gives no clear reading, the ink between cheap seams through it is. What is tried is
+shown to the segmenter, a network that says which digit it is or that it is none, and sees the ink around as well.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import cv2
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-Array = NDArray[np.float32]
-Mask = NDArray[np.bool_]
+from vae.seams import INK, Array, Mask, find_parts
 
-WORK = 48  # height in pixels at which seams are sought
-STEP = 4  # pixels between the columns at which seams pass half way down
-REACH = 15  # pixels that a seam may lead aside from there
-ASIDE = 0.05  # what a step aside costs, when a step through ink costs 1
-INK = 0.3  # more than this is ink
+Recogniser = Callable[[Tensor], Tensor]
+"""Ink and the ink around it `(N, 2, 28, 28)` -> log-probabilities `(N, 11)` of the digits, and of none."""
 
-
-class Part(NamedTuple):
-    """Some of the ink between two seams: their indices, and where it is."""
-
-    first: int
-    last: int
-    mask: Mask  # (H, W)
+WORK = 48  # height in pixels at which a number is parted
+HAIRLINE = 2.0  # a thinner pen, in those pixels, is made that wide first
+APART = 0.3  # a wider gap, in heights, parts numbers as well as digits
+MOST_PIECES = 5  # of one digit
+LONGEST = 6.0  # heights: nothing longer is cut
+CLEAR = -0.1  # a way of which every digit is as likely as that (a logarithm) needs no cuts
+CUT = 0.5, 3.0  # nats that a cut through ink must gain, and one through a stroke
+SMALL = 0.4  # of the number's height; a smaller digit is less likely
+SIZE, BOX, CENTRE = 28, 20, 14.5
 
 
-def seams(ink: Array) -> NDArray[np.intp]:
-    """Cheap ways down through the ink, left to right: `(K, H)` columns, ink at and right of them is on the right.
+class Piece(NamedTuple):
+    """Some of the ink: where its box stands on the picture, and its own ink `(H, W)` in that box."""
 
-    Dynamic programming, a band around each start: the cheapest path that takes one step down at a time, at most one
-    aside, and passes near its start half way down.
+    left: int
+    top: int
+    ink: Array
+
+    @property
+    def right(self) -> int:
+        return self.left + self.ink.shape[1]
+
+    @property
+    def bottom(self) -> int:
+        return self.top + self.ink.shape[0]
+
+
+class Way(NamedTuple):
+    """A way to part a number: the likelihood of its digits (a logarithm), of the least likely, and their ink."""
+
+    score: float
+    least: float
+    masks: list[Mask]  # at the height of WORK
+    members: list[list[int]] | None = None  # the pieces of each, where nothing was cut
+
+
+def segment(pieces: Sequence[Piece], recognise: Recogniser, *, strokes: bool = False) -> list[Piece]:
+    """The digits that pieces of ink make up, left to right.
+
+    Args:
+        pieces: connected pieces, or strokes: these may overlap, and are hardly ever cut.
+        recognise: tells digits from other ink.
     """
-    height, width = ink.shape
-    starts = np.arange(STEP, width, STEP)
-    if not len(starts):
-        return np.zeros((0, height), np.intp)
-    band = np.arange(-REACH, REACH + 1)
-    columns = starts[:, None] + band  # (K, B)
-    padded = np.pad(ink, ((0, 0), (REACH + STEP, REACH + STEP)))
-    cost = padded[:, columns + REACH + STEP].transpose(0, 1, 2) + 1e-3 * np.abs(band)  # (H, K, B)
-    cost[height // 2][:, np.abs(band) > STEP // 2] = 1e3
-    total = cost[0].copy()
-    steps = np.zeros(cost.shape, np.int8)
-    wide = np.full((len(starts), len(band) + 2), 1e6, np.float32)
-    for y in range(1, height):
-        wide[:, 1:-1] = total
-        ways = np.stack([wide[:, :-2] + ASIDE, wide[:, 1:-1], wide[:, 2:] + ASIDE])
-        steps[y] = ways.argmin(axis=0) - 1
-        total = ways.min(axis=0) + cost[y]
-    path = np.empty((len(starts), height), np.intp)
-    at, rows = total.argmin(axis=1), np.arange(len(starts))
-    for y in range(height - 1, -1, -1):
-        path[:, y] = columns[rows, at]
-        at = at + steps[y, rows, at]
-    return np.clip(path, 0, width)
+    digits: list[Piece] = []
+    for cluster in _clusters(pieces):
+        digits += _segment_cluster(cluster, recognise, CUT[strokes])
+    return sorted(digits, key=lambda digit: digit.left + digit.right)
+
+
+def _clusters(pieces: Sequence[Piece]) -> list[list[Piece]]:
+    """Pieces between which no blank is wide, left to right."""
+    height = max(piece.bottom for piece in pieces) - min(piece.top for piece in pieces)
+    clusters: list[list[Piece]] = []
+    right = -np.inf
+    for piece in sorted(pieces, key=lambda piece: piece.left):
+        if piece.left - right > APART * height:
+            clusters.append([])
+        clusters[-1].append(piece)
+        right = max(right, piece.right)
+    return clusters
+
+
+def _segment_cluster(pieces: list[Piece], recognise: Recogniser, cut: float) -> list[Piece]:
+    pieces = sorted(pieces, key=lambda piece: piece.left + piece.right)
+    layers = _reduced(pieces)
+    way = _of_runs(layers, recognise)
+    if way is None or way.least < CLEAR:
+        parted = _of_parts(layers.max(axis=0), recognise, cut)
+        if parted and (way is None or parted.score > way.score):
+            way = parted
+    if way is None:
+        return [united(pieces)]
+    if way.members:
+        return [united([pieces[i] for i in members]) for members in way.members]
+    return _cut_out(united(pieces), way.masks)
+
+
+def united(pieces: Sequence[Piece]) -> Piece:
+    """Several pieces as one."""
+    if len(pieces) == 1:
+        return pieces[0]
+    left, top = min(piece.left for piece in pieces), min(piece.top for piece in pieces)
+    right, bottom = max(piece.right for piece in pieces), max(piece.bottom for piece in pieces)
+    ink = np.zeros((bottom - top, right - left), np.float32)
+    for piece in pieces:
+        box = ink[piece.top - top : piece.bottom - top, piece.left - left : piece.right - left]
+        np.maximum(box, piece.ink, out=box)
+    return Piece(left, top, ink)
+
+
+def _reduced(pieces: Sequence[Piece]) -> Array:
+    """Each piece on the paper of all, `(N, WORK, W)`, hairlines thickened."""
+    whole = united(pieces)
+    height, width = whole.ink.shape
+    scale = WORK / height
+    size = (max(1, round(width * scale)), WORK)
+    distance = cv2.distanceTransform((whole.ink > 0.5).astype(np.uint8), cv2.DIST_L2, 3)
+    pen = 2 * float(distance[distance > 0].mean()) if distance.any() else 1.0  # nearly, of a long stroke
+    grow = round((HAIRLINE / scale - pen) / 2)
+    layers = np.empty((len(pieces), WORK, size[0]), np.float32)
+    for layer, piece in zip(layers, pieces, strict=True):
+        paper = np.zeros_like(whole.ink)
+        top, left = piece.top - whole.top, piece.left - whole.left
+        paper[top : top + piece.ink.shape[0], left : left + piece.ink.shape[1]] = piece.ink
+        if grow > 0:
+            paper = cv2.dilate(paper, np.ones((2 * grow + 1,) * 2, np.uint8))
+        layer[:] = cv2.resize(paper, size, interpolation=cv2.INTER_AREA)
+    return layers
+
+
+def _of_runs(layers: Array, recognise: Recogniser) -> Way | None:
+    """The best way to put pieces that follow one another together, or None if none makes digits."""
+    count, ink = len(layers), layers.max(axis=0)
+    runs = [(i, j) for i in range(count) for j in range(i + 1, min(count, i + MOST_PIECES) + 1)]
+    found = [layers[i:j].max(axis=0) for i, j in runs]
+    scores = _scores(np.stack(found), ink, recognise)
+    best = _best_path(count + 1, [(*run, score) for run, score in zip(runs, scores, strict=True)])
+    if best is None:
+        return None
+    masks = [found[k] > INK for k in best]
+    return Way(sum(scores[k] for k in best), min(scores[k] for k in best), masks, [[*range(*runs[k])] for k in best])
+
+
+def _of_parts(ink: Array, recognise: Recogniser, cut: float) -> Way | None:
+    """The best way to cut ink `(WORK, W)`, or None if no parts are digits."""
+    if ink.shape[1] > LONGEST * WORK or ink.shape[1] < WORK // 4:
+        return None
+    parts, cuts = find_parts(ink)
+    if not parts:
+        return None
+    scores = _scores(np.stack([part.mask * ink for part in parts]), ink, recognise)
+    steps = [(part.first, part.last, score) for part, score in zip(parts, scores, strict=True)]
+    best = _best_path(cuts, steps, cut)
+    if best is None:
+        return None
+    score = sum(scores[k] for k in best) - cut * (len(best) - 1)
+    return Way(score, min(scores[k] for k in best), [parts[k].mask for k in best])
+
+
+def _best_path(nodes: int, steps: Iterable[tuple[int, int, float]], price: float = 0) -> list[int] | None:
+    """The steps (from, to, score) with the highest sum from node 0 to the last, each costing `price`."""
+    best, back = [0.0] + [-np.inf] * (nodes - 1), [-1] * nodes
+    ordered = sorted(enumerate(steps), key=lambda step: step[1][1])
+    origin = [start for _, (start, _, _) in sorted(ordered)]
+    for k, (start, end, score) in ordered:
+        if best[start] + score - price > best[end]:
+            best[end], back[end] = best[start] + score - price, k
+    if best[-1] == -np.inf:
+        return None
+    path, node = [], nodes - 1
+    while node:
+        path.append(back[node])
+        node = origin[back[node]]
+    return path[::-1]
+
+
+def _scores(parts: Array, ink: Array, recognise: Recogniser) -> list[float]:
+    """How likely each of parts `(N, H, W)` of the ink is a digit, a logarithm."""
+    with torch.inference_mode():
+        none = recognise(torch.from_numpy(frames(parts, ink)))[:, 10]
+    height = (parts.max(axis=2) > INK).sum(axis=1) / len(ink)
+    small = 10 * np.minimum(height - SMALL, 0)  # nats
+    return (torch.log1p(-none.exp().clamp(max=1 - 1e-6)).numpy() + small).tolist()
+
+
+def frames(parts: Array, ink: Array) -> Array:
+    """Parts `(N, H, W)` of ink `(H, W)` as MNIST would have them, and beside each the other ink: `(N, 2, 28, 28)`."""
+    inked = parts > INK
+    (top, height), (left, width) = (_extent(inked.any(axis=axis)) for axis in (2, 1))
+    scale = BOX / np.maximum(height, width)
+    rows = _averaging(_centred(parts.sum(axis=2), top, height, scale), scale, parts.shape[1])
+    columns = _averaging(_centred(parts.sum(axis=1), left, width, scale), scale, parts.shape[2]).transpose(0, 2, 1)
+    own, all_ink = rows @ parts @ columns, rows @ ink @ columns
+    return np.clip(np.stack([own, all_ink - own], axis=1), 0, 1)
+
+
+def _extent(inked: Mask) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Of ink `(N, H)`: the first index, and how far it is to the last one."""
+    first = inked.argmax(axis=1)
+    return first, np.maximum(inked.shape[1] - inked[:, ::-1].argmax(axis=1) - first, 1)
+
+
+def _centred(
+    mass: Array, first: NDArray[np.intp], length: NDArray[np.intp], scale: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Where a frame begins for the centre of mass to be in its middle, and the box inside."""
+    centre = mass @ (np.arange(mass.shape[1], dtype=np.float32) + 0.5) / np.maximum(mass.sum(axis=1), 1e-6)
+    return np.maximum(np.minimum(centre - CENTRE / scale, first), first + length - SIZE / scale)
+
+
+def _averaging(start: NDArray[np.float64], scale: NDArray[np.float64], length: int) -> Array:
+    """Weights `(N, SIZE, length)` that average a row of pixels into a frame that begins at `start`."""
+    left = start[:, None] + np.arange(SIZE) / scale[:, None]  # of each pixel of the frame
+    right, pixel = left + 1 / scale[:, None], np.arange(length)
+    shared = np.minimum(right[..., None], pixel + 1) - np.maximum(left[..., None], pixel)
+    return (np.clip(shared, 0, 1) * scale[:, None, None]).astype(np.float32)
+
+
+def _cut_out(whole: Piece, masks: list[Mask]) -> list[Piece]:
+    """The ink of each part at full size: what is nearer to it than to other ink."""
+    height, width = whole.ink.shape
+    digits = []
+    ink = np.logical_or.reduce(masks)
+    for mask in masks:
+        near, far = (cv2.distanceTransform((~m).astype(np.uint8), cv2.DIST_L2, 3) for m in (mask, ink & ~mask))
+        own = cv2.resize((near <= far).astype(np.float32), (width, height)) > 0.5
+        part = np.where(own, whole.ink, np.float32(0))
+        rows, columns = (np.flatnonzero((part > 0.1).any(axis=axis)) for axis in (1, 0))
+        if len(rows):
+            box = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+            digits.append(Piece(whole.left + int(columns[0]), whole.top + int(rows[0]), part[box]))
+    return digits

@@ -7,76 +7,35 @@ into a box of 20x20 pixels, and moved by whole pixels until its centre of mass i
 MNIST's pens are 1.8 to 4 of these pixels wide, so a thinner or fatter pen is changed first, at full size.
 """
 
-from itertools import combinations
-from typing import NamedTuple
+from functools import partial
 
 import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.sparse.csgraph import connected_components
 
+from vae.classifier import Classifier, log_probabilities, shipped_segmenter
 from vae.errors import BadRequest, EmptyDrawing
 from vae.ink import WORK_SIDE, Array, Source, at_least_one, disc, find_ink, open_image
+from vae.segmentation import Piece, segment
 
 FAINT = 0.1  # less ink than this is paper
 SIZE, BOX, CENTRE = 28, 20, 14.0  # the picture, the digit in it, the index of its centre of mass
-WIDE, TALL = 1.35, 0.8  # touching digits are parted in a mark that wide for its height, into parts that tall
 SPECK = 8  # a smaller mark is dust, in pixels
 FINE = 8 * BOX  # long side at which a pen is measured and changed
 PEN = (1.8, 3.8)  # widths of MNIST's pens in the box; those outside are brought to the nearer end
 
 
-class Mark(NamedTuple):
-    """A connected piece of ink: its box on the picture, and its first and last column in each row of that.
-
-    Many marks can share one large box (a hatched page), so a mark does not hold its pixels.
-    """
-
-    label: int
-    left: int
-    top: int
-    width: int
-    height: int
-    first: NDArray[np.intp]  # (height,)
-    last: NDArray[np.intp]
-
-    @property
-    def right(self) -> int:
-        return self.left + self.width
-
-    @property
-    def bottom(self) -> int:
-        return self.top + self.height
-
-
-class Digit(NamedTuple):
-    """Some of the ink: where its box stands on the picture, and its own ink in that box."""
-
-    left: int
-    top: int
-    ink: Array  # (height, width), other ink removed
-
-    @property
-    def height(self) -> int:
-        return self.ink.shape[0]
-
-    @property
-    def width(self) -> int:
-        return self.ink.shape[1]
-
-    @property
-    def right(self) -> int:
-        return self.left + self.width
-
-
-def read_digits(image: Source | None, *, max_digits: int = 4, single: bool = False) -> torch.Tensor:
+def read_digits(
+    image: Source | None, *, max_digits: int = 4, single: bool = False, segmenter: Classifier | None = None
+) -> torch.Tensor:
     """Read the digits on a picture, left to right.
 
     Args:
         image: whatever `open_image` opens; None is an untouched pad.
         max_digits: more digits than this are refused.
         single: everything on the picture is one digit; nothing is split.
+        segmenter: what tells digits from other ink; the shipped one if not given.
 
     Returns:
         (N, 1, 28, 28) float32 in [0, 1], contiguous, ink = 1, N >= 1; sized, placed and penned as in MNIST.
@@ -96,11 +55,9 @@ def read_digits(image: Source | None, *, max_digits: int = 4, single: bool = Fal
         digits = [_cut_out(inked, labels, stats, kept)]
     else:
         _check_count(len(kept), max_digits, bearable=10 * max_digits)
-        groups = _groups([_mark(labels, label, *stats[label, :4].tolist()) for label in kept])
-        _check_count(len(groups), max_digits, bearable=max_digits)  # before any is cut out of the picture
-        digits = [part for group in groups for part in _split(_cut_out(inked, labels, stats, group))]
+        pieces = [_cut_out(inked, labels, stats, [label]) for label in kept]
+        digits = segment(pieces, partial(log_probabilities, segmenter or shipped_segmenter()))
         _check_count(len(digits), max_digits, bearable=max_digits)
-        digits.sort(key=lambda digit: digit.left + digit.right)
     return torch.from_numpy(np.stack([as_mnist(digit.ink) for digit in digits])[:, None])
 
 
@@ -128,69 +85,12 @@ def _pieces(inked: Array) -> tuple[NDArray[np.int32], NDArray[np.int32], list[in
     return labels, stats, np.flatnonzero(kept).tolist()
 
 
-def _mark(labels: NDArray[np.int32], label: int, left: int, top: int, width: int, height: int) -> Mark:
-    own = labels[top : top + height, left : left + width] == label  # every row has some
-    first, last = left + own.argmax(axis=1), left + width - 1 - own[:, ::-1].argmax(axis=1)
-    return Mark(label, left, top, width, height, first, last)
-
-
-def _cut_out(inked: Array, labels: NDArray[np.int32], stats: NDArray[np.int32], members: list[int]) -> Digit:
+def _cut_out(inked: Array, labels: NDArray[np.int32], stats: NDArray[np.int32], members: list[int]) -> Piece:
     """The ink of some pieces, in the box around them."""
     left, top = stats[members, :2].min(axis=0).tolist()
     right, bottom = (stats[members, :2] + stats[members, 2:4]).max(axis=0).tolist()
     box = np.s_[top:bottom, left:right]
-    return Digit(left, top, np.where(np.isin(labels[box], members), inked[box], np.float32(0)))
-
-
-def _groups(marks: list[Mark]) -> list[list[int]]:
-    """Strokes of one digit, put together: the labels of each."""
-    joined = np.zeros((len(marks), len(marks)), bool)
-    for (i, a), (j, b) in combinations(enumerate(marks), 2):
-        joined[i, j] = _one_digit(*sorted((a, b), key=lambda mark: mark.height))
-    count, group = connected_components(joined, directed=False)
-    return [[mark.label for mark, g in zip(marks, group, strict=True) if g == k] for k in range(count)]
-
-
-def _one_digit(low: Mark, tall: Mark) -> bool:
-    """Are two marks strokes of the same digit? One above the other they are; side by side only a scrap is."""
-    across = min(low.right, tall.right) - max(low.left, tall.left)  # overlap, or minus the gap
-    if across >= 0.35 * min(low.width, tall.width):
-        return not (low.height > 0.45 * tall.height and _side_by_side(low, tall))
-    down = min(low.bottom, tall.bottom) - max(low.top, tall.top)
-    if down < -0.25 * tall.height:
-        return False
-    bar = low.height < 0.35 * tall.height and low.width > 1.5 * low.height  # the top of a 5, drawn apart
-    return across > -(0.25 if bar else 0.02) * tall.height and low.height < (0.35 if bar else 0.6) * tall.height
-
-
-def _side_by_side(a: Mark, b: Mark) -> bool:
-    """Do most rows meet first all of one mark and then all of the other, as in 11 written aslant?"""
-    top, bottom = max(a.top, b.top), min(a.bottom, b.bottom)
-    if bottom - top < 0.6 * min(a.height, b.height):
-        return False
-    of_a, of_b = np.s_[top - a.top : bottom - a.top], np.s_[top - b.top : bottom - b.top]
-    a_first, a_last, b_first, b_last = a.first[of_a], a.last[of_a], b.first[of_b], b.last[of_b]
-    return bool(max((a_last < b_first).mean(), (b_last < a_first).mean()) > 0.8)
-
-
-def _split(digit: Digit) -> list[Digit]:
-    """Part digits that touch: a wide one is cut where it is thinnest, if both parts are tall."""
-    if digit.width < max(WIDE * digit.height, SPECK):
-        return [digit]
-    middle = digit.width // 4
-    columns = digit.ink.sum(axis=0)[middle : digit.width - middle]
-    cut = middle + int(columns.argmin())
-    parts = [_trimmed(digit, 0, cut), _trimmed(digit, cut, digit.width)]
-    if columns.min() > 0.3 * digit.height or min(part.height for part in parts) < TALL * digit.height:
-        return [digit]
-    return [piece for part in parts for piece in _split(part)]
-
-
-def _trimmed(digit: Digit, start: int, stop: int) -> Digit:
-    """The part of a digit between two of its columns."""
-    part = digit.ink[:, start:stop]
-    rows, columns = _cropped(part)
-    return Digit(digit.left + start + columns.start, digit.top + rows.start, part[rows, columns])
+    return Piece(left, top, np.where(np.isin(labels[box], members), inked[box], np.float32(0)))
 
 
 def _cropped(inked: Array) -> tuple[slice, slice]:

@@ -10,33 +10,24 @@ from __future__ import annotations
 import argparse
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from scipy.ndimage import maximum_filter1d
 
 from vae.errors import BadRequest
 from vae.pipeline import default_pipeline
 from vae.reading import read_number
+from vae.training.numbers import Drawn, compose, cropped
 
-Picture = NDArray[np.float32]
 GAPS = (0.25, 0.10, 0.03, 0.0, -0.02, -0.04, -0.06, -0.08)
 
 
-class Drawn(NamedTuple):
-    """One digit: its label, and its ink (H, W) in [0, 1] in the box around it."""
-
-    label: int
-    ink: Picture
-
-
-class Number(NamedTuple):
+class Shown(NamedTuple):
     """A picture (H, W), white paper = 255, and the number on it."""
 
     text: str
@@ -50,9 +41,9 @@ def drawings(parity: int | None) -> list[Drawn]:
     return [Drawn(int(file.stem[0]), _ink(np.asarray(Image.open(file).convert("RGBA")))) for file in kept]
 
 
-def _ink(rgba: NDArray[np.uint8]) -> Picture:
+def _ink(rgba: NDArray[np.uint8]) -> NDArray[np.float32]:
     white = 255 + (rgba[..., :3].mean(axis=2) - 255) * rgba[..., 3] / 255
-    return _cropped((255 - white).astype(np.float32) / 255)
+    return cropped((255 - white).astype(np.float32) / 255)
 
 
 def mnist(train: bool, count: int = 2000) -> list[Drawn]:
@@ -62,53 +53,20 @@ def mnist(train: bool, count: int = 2000) -> list[Drawn]:
     data = MNIST(os.environ["DIGIT_MORPH_DATA"], train=train)
     some = slice(-count, None) if train else slice(count)
     pairs = zip(data.targets[some].tolist(), data.data[some].numpy(), strict=True)
-    return [Drawn(label, _cropped(ink.astype(np.float32) / 255)) for label, ink in pairs]
+    return [Drawn(label, cropped(ink.astype(np.float32) / 255)) for label, ink in pairs]
 
 
-def _cropped(ink: Picture) -> Picture:
-    rows, columns = (np.flatnonzero((ink > 0.1).any(axis=axis)) for axis in (1, 0))
-    return ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+def shown(digits: list[Drawn], gap: float, random: np.random.Generator) -> Shown:
+    """Digits on paper, in the usual sizes of a pad."""
+    number = compose(digits, random.uniform(70, 180), [gap] * len(digits), random)
+    return Shown("".join(map(str, number.labels)), np.rint(255 * (1 - number.ink)).astype(np.uint8))
 
 
-def enlarged(ink: Picture, height: float) -> Picture:
-    """A digit drawn large: `height` pixels tall, its edges smooth."""
-    scale = height / ink.shape[0]
-    padded = np.pad(ink, 2)
-    large = cv2.resize(padded, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
-    large = cv2.GaussianBlur(large, (0, 0), 0.35 * scale)
-    return _cropped(np.clip((large - 0.5) * 0.5 * scale + 0.5, 0, 1).astype(np.float32))
-
-
-def composed(digits: Iterable[Drawn], gap: float, random: np.random.Generator) -> Number:
-    """A number of these digits whose ink is `gap` of the height apart; sizes and baselines differ a little."""
-    digits, height = list(digits), random.uniform(70, 180)
-    inks = [enlarged(digit.ink, height * random.uniform(0.88, 1.12)) for digit in digits]
-    margin = round(0.3 * height)
-    paper = np.zeros((round(2 * height), 2 * margin + sum(ink.shape[1] + margin for ink in inks)), np.float32)
-    for ink in inks:
-        top = round(0.5 * (len(paper) - ink.shape[0]) + random.uniform(-0.08, 0.08) * height)
-        rows = np.s_[top : top + ink.shape[0]]
-        left = round(_left_for(paper[rows], ink, gap * height)) if paper.any() else margin
-        box = paper[rows, left : left + ink.shape[1]]
-        np.maximum(box, ink, out=box)
-    paper = paper[:, : np.flatnonzero(paper.any(axis=0))[-1] + margin]
-    text = "".join(str(digit.label) for digit in digits)
-    return Number(text, np.rint(255 * (1 - paper)).astype(np.uint8))
-
-
-def _left_for(paper: Picture, ink: Picture, gap: float) -> float:
-    """Where a digit is to stand for its ink to be `gap` from what is on the same rows of the paper."""
-    near = max(3, round(0.06 * len(ink)) | 1)  # rows that count as the same
-    on_paper = maximum_filter1d(np.where(paper > 0.5, np.arange(paper.shape[1]), -1e4).max(axis=1), near)
-    first = np.where((ink > 0.5).any(axis=1), (ink > 0.5).argmax(axis=1), 1e4)
-    return float((on_paper - first).max()) + 1 + gap
-
-
-def numbers(digits: list[Drawn], gap: float, count: int, seed: int = 0) -> Iterator[Number]:
+def numbers(digits: list[Drawn], gap: float, count: int, seed: int = 0) -> Iterator[Shown]:
     random = np.random.default_rng([seed, round(1000 * (gap + 1))])
     for _ in range(count):
         chosen = random.integers(len(digits), size=random.integers(2, 5))
-        yield composed([digits[i] for i in chosen], gap, random)
+        yield shown([digits[i] for i in chosen], gap, random)
 
 
 def read(picture: NDArray[np.uint8]) -> str:
@@ -126,15 +84,12 @@ def main() -> None:
     parser.add_argument("--tuning", action="store_true", help="the digits that constants are chosen on")
     args = parser.parse_args()
     torch.set_num_threads(1)
-    for name, digits in (
-        ("drawings", drawings(0 if args.tuning else 1)),
-        ("MNIST", mnist(train=args.tuning)),
-    ):
+    for name, digits in (("drawings", drawings(0 if args.tuning else 1)), ("MNIST", mnist(train=args.tuning))):
         report(name, digits, args.count, args.seed)
 
 
 def report(name: str, digits: list[Drawn], count: int, seed: int) -> None:
-    singles = [composed([digit], 0, np.random.default_rng([seed, i])) for i, digit in enumerate(digits[:500])]
+    singles = [shown([digit], 0, np.random.default_rng([seed, i])) for i, digit in enumerate(digits[:500])]
     found = [read(single.picture) for single in singles]
     right = np.mean([single.text == text for single, text in zip(singles, found, strict=True)])
     split = sum(len(text) > 1 for text in found)
