@@ -39,7 +39,7 @@ def download_row() -> gr.HTML:
             '<button type="button" data-link>Copy link</button></span>'
             '<span class="said" role="status"></span></div>'
         ),
-        js_on_load="digitMorph.mountDownloads(element, trigger)",
+        js_on_load="digitMorph.mountDownloads(element, trigger, 'filled')",
         apply_default_css=False,
         elem_id="downloads",
     )

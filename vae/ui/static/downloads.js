@@ -8,7 +8,7 @@
 
   const unusual = () => Object.entries(look()).filter(([name, value]) => value !== digitMorph.LOOK[name]);
 
-  digitMorph.mountDownloads = (element, trigger) => {
+  digitMorph.mountDownloads = (element, trigger, name) => {
     const said = element.querySelector(".said");
 
     async function save(format) {
@@ -43,7 +43,7 @@
 
     /* Values for Gradio's fields, by name, that came with a link. */
     let values = {};
-    digitMorph.fill = (given) => { values = given; Object.assign(digitMorph.fields, given); trigger("filled"); };
+    digitMorph.fill = (given) => { values = given; Object.assign(digitMorph.fields, given); trigger(name); };
     digitMorph.filled = () => Object.assign(digitMorph.fields, values);
 
     digitMorph.downloads = element;
