@@ -3,6 +3,7 @@
 import io
 from os import PathLike
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -39,6 +40,22 @@ TURNS = dict(
 TOO_LARGE = f"This picture is too large; send one of at most {MAX_PIXELS // 1_000_000} megapixels."
 TOO_LONG = f"This picture is too long and thin; send one of at most {MAX_SIDE:,} pixels a side."
 EMPTY = "A picture is needed with rows, columns, and one, three or four channels."
+
+
+class Piece(NamedTuple):
+    """Some of the ink: where its box stands on the picture, and its own ink `(H, W)` in that box."""
+
+    left: int
+    top: int
+    ink: Array
+
+    @property
+    def right(self) -> int:
+        return self.left + self.ink.shape[1]
+
+    @property
+    def bottom(self) -> int:
+        return self.top + self.ink.shape[0]
 
 
 def open_image(source: Source) -> Image.Image:

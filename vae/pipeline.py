@@ -40,6 +40,7 @@ class Pipeline:
         reader: says which digit a picture shows.
         typist: writes typed digits: the shipped flagship, else `model`; None where neither has a bank.
         presets: the shipped models that were asked for and are here, by name.
+        segmenter: tells digits from other ink, to part a number; None stands for the shipped one.
     """
 
     model: VAE
@@ -47,6 +48,7 @@ class Pipeline:
     reader: Classifier
     typist: Typist | None = None
     presets: Mapping[str, VAE] = field(default_factory=dict)
+    segmenter: Classifier | None = None
 
     def with_preset(self, preset: str | None) -> Pipeline:
         """The same with another model to morph with; None leaves it as it is. Raises WeightsError."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -11,7 +12,6 @@ from torch import Tensor
 
 from vae import sketch
 from vae.bank import check_number, type_codes
-from vae.drawing import Drawing, rasterise
 from vae.errors import BadRequest
 from vae.pipeline import Pipeline, default_pipeline
 from vae.style import transported
@@ -60,17 +60,16 @@ def read_drawn(
     side: NumberInput, pipeline: Pipeline, change: Callable[[Tensor], Tensor] = lambda pictures: pictures
 ) -> Reading:
     """A number that is not typed, as digits."""
+    read = partial(sketch.read_digits, segmenter=pipeline.segmenter)
     if isinstance(side, Tensor):
         pictures = side.detach().float().cpu()
-    elif isinstance(side, Drawing):
-        pictures = sketch.read_digits(rasterise(side))
     elif isinstance(side, Sequence) and not isinstance(side, bytes):
         if not 1 <= len(side) <= MOST_PLACES:
             raise BadRequest(f"A number has one to {MOST_PLACES} digits; there are {len(side)} pictures.")
         several = len(side) > 1
-        pictures = torch.cat([sketch.read_digits(picture, single=several) for picture in side])
+        pictures = torch.cat([read(picture, single=several) for picture in side])
     else:
-        pictures = sketch.read_digits(side)
+        pictures = read(side)
     return _read(change(pictures), pipeline)
 
 

@@ -114,5 +114,5 @@ def _without_crumbs(mask: Mask, crumb: float) -> Mask:
 
 def _like_a_digit(mask: Mask) -> bool:
     """Is it large enough, and not too wide?"""
-    height, width = (np.ptp(np.flatnonzero(mask.any(axis=axis))) + 1 for axis in (1, 0))
+    height, width = (int(np.ptp(np.flatnonzero(mask.any(axis=axis)))) + 1 for axis in (1, 0))
     return bool(max(height, width) >= 0.3 * len(mask) and width <= WIDEST * max(height, 0.6 * len(mask)))

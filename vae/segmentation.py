@@ -18,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from vae.ink import Piece
 from vae.seams import INK, Array, Mask, find_parts
 
 Recogniser = Callable[[Tensor], Tensor]
@@ -26,28 +27,12 @@ Recogniser = Callable[[Tensor], Tensor]
 WORK = 48  # height in pixels at which a number is parted
 HAIRLINE = 2.0  # a thinner pen, in those pixels, is made that wide first
 APART = 0.3  # a wider gap, in heights, parts numbers as well as digits
-MOST_PIECES = 5  # of one digit
+MOST_PIECES = 8  # of one digit
 LONGEST = 6.0  # heights: nothing longer is cut
 CLEAR = -0.1  # a way of which every digit is as likely as that (a logarithm) needs no cuts
 CUT = 0.5, 3.0  # nats that a cut through ink must gain, and one through a stroke
 SMALL = 0.4  # of the number's height; a smaller digit is less likely
 SIZE, BOX, CENTRE = 28, 20, 14.5
-
-
-class Piece(NamedTuple):
-    """Some of the ink: where its box stands on the picture, and its own ink `(H, W)` in that box."""
-
-    left: int
-    top: int
-    ink: Array
-
-    @property
-    def right(self) -> int:
-        return self.left + self.ink.shape[1]
-
-    @property
-    def bottom(self) -> int:
-        return self.top + self.ink.shape[0]
 
 
 class Way(NamedTuple):
@@ -191,7 +176,7 @@ def _scores(parts: Array, ink: Array, recognise: Recogniser) -> list[float]:
 def frames(parts: Array, ink: Array) -> Array:
     """Parts `(N, H, W)` of ink `(H, W)` as MNIST would have them, and beside each the other ink: `(N, 2, 28, 28)`."""
     inked = parts > INK
-    (top, height), (left, width) = (_extent(inked.any(axis=axis)) for axis in (2, 1))
+    (top, height), (left, width) = (_extent(np.asarray(inked.any(axis=axis))) for axis in (2, 1))
     scale = BOX / np.maximum(height, width)
     rows = _averaging(_centred(parts.sum(axis=2), top, height, scale), scale, parts.shape[1])
     columns = _averaging(_centred(parts.sum(axis=1), left, width, scale), scale, parts.shape[2]).transpose(0, 2, 1)

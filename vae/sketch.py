@@ -15,24 +15,29 @@ import torch
 from numpy.typing import NDArray
 
 from vae.classifier import Classifier, log_probabilities, shipped_segmenter
+from vae.drawing import Drawing, rasterise, stroke_pieces
 from vae.errors import BadRequest, EmptyDrawing
-from vae.ink import WORK_SIDE, Array, Source, at_least_one, disc, find_ink, open_image
-from vae.segmentation import Piece, segment
+from vae.ink import WORK_SIDE, Array, Piece, Source, at_least_one, disc, find_ink, open_image
+from vae.segmentation import segment, united
 
 FAINT = 0.1  # less ink than this is paper
 SIZE, BOX, CENTRE = 28, 20, 14.0  # the picture, the digit in it, the index of its centre of mass
 SPECK = 8  # a smaller mark is dust, in pixels
+SHARED = 8  # pictures' worth of pixels that the boxes of all marks may have, so that a hatched page fills no memory
+MOST_STROKES = 24  # a drawing of more is looked at as a picture
+COVERED = 0.7  # a stroke of which more lies on another goes over that
 FINE = 8 * BOX  # long side at which a pen is measured and changed
-PEN = (1.8, 3.8)  # widths of MNIST's pens in the box; those outside are brought to the nearer end
+PEN = (1.8, 3.8)  # widths of MNIST's pens in the box; those outside are brought near
+NEARNESS = 0.2  # of these: the power of how far outside a pen is that remains
 
 
 def read_digits(
-    image: Source | None, *, max_digits: int = 4, single: bool = False, segmenter: Classifier | None = None
+    image: Source | Drawing | None, *, max_digits: int = 4, single: bool = False, segmenter: Classifier | None = None
 ) -> torch.Tensor:
-    """Read the digits on a picture, left to right.
+    """Read the digits on a picture, or in a drawing, left to right.
 
     Args:
-        image: whatever `open_image` opens; None is an untouched pad.
+        image: whatever `open_image` opens, or a `Drawing`, whose strokes say more; None is an untouched pad.
         max_digits: more digits than this are refused.
         single: everything on the picture is one digit; nothing is split.
         segmenter: what tells digits from other ink; the shipped one if not given.
@@ -47,18 +52,45 @@ def read_digits(
     """
     if image is None:
         raise EmptyDrawing("Nothing is drawn yet; draw a digit first.")
-    inked = find_ink(open_image(image))
-    labels, stats, kept = _pieces(inked)
-    if not kept:
-        raise EmptyDrawing("I see no digit here; draw one with a stroke or two.")
+    pieces = _strokes(image) if isinstance(image, Drawing) else []
+    strokes = bool(pieces)
+    if not strokes:
+        inked = find_ink(open_image(rasterise(image) if isinstance(image, Drawing) else image))
+        pieces = _pieces(inked, 10 * max_digits if not single else None)
     if single:
-        digits = [_cut_out(inked, labels, stats, kept)]
+        digits = [united(pieces)]
     else:
-        _check_count(len(kept), max_digits, bearable=10 * max_digits)
-        pieces = [_cut_out(inked, labels, stats, [label]) for label in kept]
-        digits = segment(pieces, partial(log_probabilities, segmenter or shipped_segmenter()))
+        recognise = partial(log_probabilities, segmenter or shipped_segmenter())
+        digits = segment(pieces, recognise, strokes=strokes)
         _check_count(len(digits), max_digits, bearable=max_digits)
     return torch.from_numpy(np.stack([as_mnist(digit.ink) for digit in digits])[:, None])
+
+
+def _strokes(drawing: Drawing) -> list[Piece]:
+    """The strokes of a drawing, those that go over others put together with them; none if it is better looked at as
+    a picture: where there are many, or digits under them."""
+    if drawing.under is not None or len(drawing.strokes) > MOST_STROKES:
+        return []
+    pieces: list[Piece] = []
+    for piece in stroke_pieces(drawing):
+        if max(piece.ink.shape) < SPECK:
+            continue
+        over = [other for other in pieces if _covered(piece, other) > COVERED or _covered(other, piece) > COVERED]
+        pieces = [other for other in pieces if other not in over] + [united([*over, piece])]
+    longest = max((max(piece.ink.shape) for piece in pieces), default=0)
+    return [piece for piece in pieces if max(piece.ink.shape) > 0.12 * longest]
+
+
+def _covered(piece: Piece, other: Piece) -> float:
+    """The share of a piece's ink that lies on another's."""
+    left, right = max(piece.left, other.left), min(piece.right, other.right)
+    top, bottom = max(piece.top, other.top), min(piece.bottom, other.bottom)
+    if left >= right or top >= bottom:
+        return 0.0
+    a, b = (
+        one.ink[top - one.top : bottom - one.top, left - one.left : right - one.left] > 0.5 for one in (piece, other)
+    )
+    return int(np.count_nonzero(a & b)) / max(1, int(np.count_nonzero(piece.ink > 0.5)))
 
 
 def _check_count(count: int, most: int, bearable: int) -> None:
@@ -68,10 +100,10 @@ def _check_count(count: int, most: int, bearable: int) -> None:
         raise BadRequest(f"I see {count} separate marks; draw at most {limit}.")
 
 
-def _pieces(inked: Array) -> tuple[NDArray[np.int32], NDArray[np.int32], list[int]]:
-    """The connected pieces of ink: labels (H, W), OpenCV's statistics of each, and which of them are marks.
+def _pieces(inked: Array, most: int | None) -> list[Piece]:
+    """The connected pieces of ink, as one if `most` is None; without dust: specks, and dots small beside the rest.
 
-    The others are the paper and dust: specks, and dots small beside the rest.
+    Raises EmptyDrawing without any, and BadRequest with more than `most`.
     """
     labels, stats = cv2.connectedComponentsWithStats((inked > FAINT).astype(np.uint8), connectivity=8)[1:3]
     solid = np.bincount(labels[inked > 0.5], minlength=len(stats)) > 0
@@ -80,9 +112,15 @@ def _pieces(inked: Array) -> tuple[NDArray[np.int32], NDArray[np.int32], list[in
     dot = (areas > 0.7 * sides.prod(axis=1)) & (sides.min(axis=1) > 0.7 * longest)
     kept = solid & (longest >= np.maximum(SPECK, dot * 0.12 * max(inked.shape)))
     kept[0] = False  # the paper
-    if kept.any():
-        kept &= longest > np.where(dot, 0.25, 0.12) * longest[kept].max()
-    return labels, stats, np.flatnonzero(kept).tolist()
+    if not kept.any():
+        raise EmptyDrawing("I see no digit here; draw one with a stroke or two.")
+    kept &= longest > np.where(dot, 0.25, 0.12) * longest[kept].max()
+    marks: list[int] = np.flatnonzero(kept).tolist()
+    if most is None:
+        return [_cut_out(inked, labels, stats, marks)]
+    hatched = int(sides[marks].prod(axis=1, dtype=np.int64).sum()) > SHARED * inked.size
+    _check_count(len(marks), most // 10, bearable=1 if hatched else most)
+    return [_cut_out(inked, labels, stats, [mark]) for mark in marks]
 
 
 def _cut_out(inked: Array, labels: NDArray[np.int32], stats: NDArray[np.int32], members: list[int]) -> Piece:
@@ -114,10 +152,16 @@ def as_mnist(digit: Array) -> Array:
     digit = _bounded(digit)
     fine = _fine(digit)
     pen = _pen_width(fine) * BOX / FINE
-    wanted = float(np.clip(pen, *PEN))
+    wanted = _drawable(pen)
     if pen == 0 or (pen == wanted and max(digit.shape) >= BOX):
         return _centred(_boxed(digit))
     return _centred(_boxed(_repenned(fine, pen * FINE / BOX, wanted / BOX)))
+
+
+def _drawable(pen: float) -> float:
+    """The width at which the model can draw a pen: its own, or one nearer to MNIST's, thinner pens staying thinner."""
+    usual = float(np.clip(pen, *PEN))
+    return usual * (pen / usual) ** NEARNESS
 
 
 def _bounded(digit: Array) -> Array:

@@ -81,21 +81,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=100, help="numbers for each gap")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--gaps", type=float, nargs="+", default=GAPS)
     parser.add_argument("--tuning", action="store_true", help="the digits that constants are chosen on")
     args = parser.parse_args()
     torch.set_num_threads(1)
     for name, digits in (("drawings", drawings(0 if args.tuning else 1)), ("MNIST", mnist(train=args.tuning))):
-        report(name, digits, args.count, args.seed)
+        report(name, digits, args.gaps, args.count, args.seed)
 
 
-def report(name: str, digits: list[Drawn], count: int, seed: int) -> None:
+def report(name: str, digits: list[Drawn], gaps: list[float], count: int, seed: int) -> None:
     singles = [shown([digit], 0, np.random.default_rng([seed, i])) for i, digit in enumerate(digits[:500])]
     found = [read(single.picture) for single in singles]
     right = np.mean([single.text == text for single, text in zip(singles, found, strict=True)])
     split = sum(len(text) > 1 for text in found)
     print(f"{name}: {len(singles)} single digits, read right {right:.3f}, split {split}")
     print("    gap   split right   read right   ms (median)")
-    for gap in GAPS:
+    for gap in gaps:
         counted, same, times = [], [], []
         for number in numbers(digits, gap, count, seed):
             began = time.perf_counter()

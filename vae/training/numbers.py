@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from vae.seams import INK, find_parts
 from vae.segmentation import WORK, frames
+from vae.training import other_things
 from vae.training.data import Pictures, Splits
 from vae.training.skeletons import draw
 
@@ -22,6 +23,7 @@ Array = NDArray[np.float32]
 HEIGHT = 72  # pixels, of the numbers that are learnt from
 NONE = 10  # the class of what is no digit
 OTHERS = 24  # such parts kept of each number
+OTHER_THINGS = 0.12  # share of pictures of what is no number
 A_DIGIT, NO_DIGIT = 0.7, 0.5  # least share of its ink that a part has in common with a digit, and most
 
 
@@ -108,9 +110,12 @@ def _parts_of(pictures: Pictures, numbers: int, seed: int, drawings: Sequence[Dr
     images, labels = [], []
     for _ in tqdm(range(numbers), unit="number", dynamic_ncols=True):
         count = random.choice(4, p=(0.25, 0.3, 0.25, 0.2)) + 1
-        digits = [_digit(pictures, drawings, random) for _ in range(count)]
-        gaps = random.uniform(-0.12, 0.06) + random.normal(0, 0.02, count)
-        some = labelled_parts(compose(digits, HEIGHT, gaps, random), random)
+        if random.random() < OTHER_THINGS:
+            digits = [Drawn(NONE, cropped(rewritten(other_things.draw(random), random)))]
+        else:
+            digits = [_digit(pictures, drawings, random) for _ in range(count)]
+        gaps = random.uniform(-0.12, 0.06) + random.normal(0, 0.02, len(digits))
+        some = labelled_parts(compose(digits, HEIGHT, gaps.tolist(), random), random)
         images.append(some.images)
         labels.append(some.labels)
     return Pictures(torch.cat(images), torch.cat(labels))
@@ -123,11 +128,11 @@ def _digit(pictures: Pictures, drawings: Sequence[Drawn], random: np.random.Gene
         label = int(random.integers(10))
         ink = draw(label, random)
     elif drawings and kind < 0.55:
-        label, ink = drawings[random.integers(len(drawings))]
+        label, ink = drawings[int(random.integers(len(drawings)))]
         ink = enlarged(ink, HEIGHT)
     else:
         k = int(random.integers(len(pictures)))
-        label, ink = int(pictures.labels[k]), enlarged(cropped(pictures.images[k, 0].numpy() / np.float32(255)), HEIGHT)
+        label, ink = int(pictures.labels[k]), enlarged(cropped(pictures.images[k, 0].float().numpy() / 255), HEIGHT)
     return Drawn(label, cropped(rewritten(ink, random)))
 
 

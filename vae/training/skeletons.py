@@ -108,7 +108,7 @@ def draw(label: int, random: np.random.Generator) -> NDArray[np.float32]:
             points = _rounded(points)
         sixteenths = np.rint((points + 1) * 8 * SIDE).astype(np.int32)
         cv2.polylines(ink, [sixteenths], False, 255, max(1, round(pen)), cv2.LINE_AA, 4)
-    return ink.astype(np.float32) / 255
+    return (ink / np.float32(255)).astype(np.float32)
 
 
 def _rounded(points: NDArray[np.float64]) -> NDArray[np.float64]:
