@@ -28,7 +28,7 @@ def find_sheet(grey: Array) -> Array | None:
     scale = min(1.0, LOOK / max(grey.shape))
     small = cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     bright = np.rint(cv2.GaussianBlur(small, (0, 0), 1.5) * 255).astype(np.uint8)
-    threshold, mask = cv2.threshold(bright, 0, 255, cv2.THRESH_OTSU)
+    mask = cv2.threshold(bright, 0, 255, cv2.THRESH_OTSU)[1]
     border = np.concatenate([mask[0], mask[-1], mask[:, 0], mask[:, -1]])
     if (border > 0).mean() > 0.5:  # more paper than table
         return None
@@ -65,7 +65,9 @@ def flattened(picture: NDArray[np.uint8], corners: Array) -> NDArray[np.uint8]:
     shrink = min(1.0, max(picture.shape[:2]) / max(across, down))
     width, height = max(1, round(float(across) * shrink)), max(1, round(float(down) * shrink))
     target = np.array([(0, 0), (width, 0), (width, height), (0, height)], np.float32)
-    turned = cv2.warpPerspective(picture, cv2.getPerspectiveTransform(corners.astype(np.float32), target), (width, height))
+    turned = cv2.warpPerspective(
+        picture, cv2.getPerspectiveTransform(corners.astype(np.float32), target), (width, height)
+    )
     edge = round(EDGE * max(width, height))
     return turned[edge : height - edge, edge : width - edge] if min(width, height) > 4 * edge else turned
 
@@ -124,7 +126,10 @@ def _without_rows(ink: Array, least: int) -> Array:
         above, below = inked[max(0, top - margin) : top], inked[bottom : bottom + margin]
         crossed = (above.any(axis=0) if len(above) else False) & (below.any(axis=0) if len(below) else False)
         near = above.any(axis=0) | below.any(axis=0) if len(above) and len(below) else np.zeros(width, bool)
-        kept = cv2.dilate(np.asarray(crossed | (near & _run(near))).astype(np.uint8)[None], np.ones((1, 3), np.uint8))[0] > 0
+        kept = (
+            cv2.dilate(np.asarray(crossed | (near & _run(near))).astype(np.uint8)[None], np.ones((1, 3), np.uint8))[0]
+            > 0
+        )
         cleaned[top:bottom, ~kept] = 0
     return cleaned
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vae.ink import Piece
-from vae.seams import INK, Array, Mask, find_parts
+from vae.seams import INK, Array, Mask, Part, find_parts
 
 Recogniser = Callable[[Tensor], Tensor]
 """Ink and the ink around it `(N, 2, 28, 28)` -> log-probabilities `(N, 11)` of the digits, and of none."""
@@ -33,28 +33,53 @@ CLEAR = -0.1  # a way of which every digit is as likely as that (a logarithm) ne
 CUT = 0.5, 3.0  # nats that a cut through ink must gain, and one through a stroke
 SMALL = 0.4  # of the number's height; a smaller digit is less likely
 SIZE, BOX, CENTRE = 28, 20, 14.5
+NONE = 10  # among the guesses
+
+
+class Digit(NamedTuple):
+    """A digit: its ink, and the log-probabilities `(11,)` of what it is, the last one of no digit at all."""
+
+    piece: Piece
+    guesses: Array
+
+
+class Candidates(NamedTuple):
+    """What may be digits: the ink of each `(N, WORK, W)`, how likely each is one (a logarithm), and its guesses."""
+
+    inks: Array
+    scores: list[float]
+    guesses: Array  # (N, 11)
 
 
 class Way(NamedTuple):
-    """A way to part a number: the likelihood of its digits (a logarithm), of the least likely, and their ink."""
+    """A way to part a number: how likely it is, less what the cuts cost, and which candidates it takes."""
 
     score: float
-    least: float
-    masks: list[Mask]  # at the height of WORK
-    members: list[list[int]] | None = None  # the pieces of each, where nothing was cut
+    taken: list[int]
+    candidates: Candidates
+
+    @property
+    def least(self) -> float:
+        return min(self.candidates.scores[k] for k in self.taken)
 
 
-def segment(pieces: Sequence[Piece], recognise: Recogniser, *, strokes: bool = False) -> list[Piece]:
+def segment(pieces: Sequence[Piece], recognise: Recogniser, *, strokes: bool = False) -> list[Digit]:
     """The digits that pieces of ink make up, left to right.
 
     Args:
         pieces: connected pieces, or strokes: these may overlap, and are hardly ever cut.
         recognise: tells digits from other ink.
     """
-    digits: list[Piece] = []
+    digits: list[Digit] = []
     for cluster in _clusters(pieces):
         digits += _segment_cluster(cluster, recognise, CUT[strokes])
-    return sorted(digits, key=lambda digit: digit.left + digit.right)
+    return sorted(digits, key=lambda digit: digit.piece.left + digit.piece.right)
+
+
+def recognised(piece: Piece, recognise: Recogniser) -> Digit:
+    """All of a piece as one digit."""
+    layers = _reduced([piece])
+    return Digit(piece, _candidates(layers, layers[0], recognise).guesses[0])
 
 
 def _clusters(pieces: Sequence[Piece]) -> list[list[Piece]]:
@@ -70,19 +95,19 @@ def _clusters(pieces: Sequence[Piece]) -> list[list[Piece]]:
     return clusters
 
 
-def _segment_cluster(pieces: list[Piece], recognise: Recogniser, cut: float) -> list[Piece]:
+def _segment_cluster(pieces: list[Piece], recognise: Recogniser, cut: float) -> list[Digit]:
     pieces = sorted(pieces, key=lambda piece: piece.left + piece.right)
     layers = _reduced(pieces)
-    way = _of_runs(layers, recognise)
-    if way is None or way.least < CLEAR:
-        parted = _of_parts(layers.max(axis=0), recognise, cut)
-        if parted and (way is None or parted.score > way.score):
-            way = parted
-    if way is None:
-        return [united(pieces)]
-    if way.members:
-        return [united([pieces[i] for i in members]) for members in way.members]
-    return _cut_out(united(pieces), way.masks)
+    runs = [(i, j) for i in range(len(pieces)) for j in range(i + 1, min(len(pieces), i + MOST_PIECES) + 1)]
+    whole = _best_way(runs, np.stack([layers[i:j].max(axis=0) for i, j in runs]), layers.max(axis=0), recognise)
+    parted = None if whole and whole.least > CLEAR else _of_parts(layers.max(axis=0), recognise, cut)
+    if whole and (parted is None or whole.score >= parted.score):
+        inks = [united(pieces[i:j]) for i, j in (runs[k] for k in whole.taken)]
+        return [Digit(ink, whole.candidates.guesses[k]) for ink, k in zip(inks, whole.taken, strict=True)]
+    if parted:
+        inks = _cut_out(united(pieces), [parted.candidates.inks[k] > INK for k in parted.taken])
+        return [Digit(ink, parted.candidates.guesses[k]) for ink, k in zip(inks, parted.taken, strict=True)]
+    return [recognised(united(pieces), recognise)]
 
 
 def united(pieces: Sequence[Piece]) -> Piece:
@@ -118,33 +143,26 @@ def _reduced(pieces: Sequence[Piece]) -> Array:
     return layers
 
 
-def _of_runs(layers: Array, recognise: Recogniser) -> Way | None:
-    """The best way to put pieces that follow one another together, or None if none makes digits."""
-    count, ink = len(layers), layers.max(axis=0)
-    runs = [(i, j) for i in range(count) for j in range(i + 1, min(count, i + MOST_PIECES) + 1)]
-    found = [layers[i:j].max(axis=0) for i, j in runs]
-    scores = _scores(np.stack(found), ink, recognise)
-    best = _best_path(count + 1, [(*run, score) for run, score in zip(runs, scores, strict=True)])
-    if best is None:
-        return None
-    masks = [found[k] > INK for k in best]
-    return Way(sum(scores[k] for k in best), min(scores[k] for k in best), masks, [[*range(*runs[k])] for k in best])
-
-
 def _of_parts(ink: Array, recognise: Recogniser, cut: float) -> Way | None:
-    """The best way to cut ink `(WORK, W)`, or None if no parts are digits."""
-    if ink.shape[1] > LONGEST * WORK or ink.shape[1] < WORK // 4:
+    """The best way to cut ink `(WORK, W)`, or None if it is too long, or no parts are digits."""
+    if not WORK // 4 < ink.shape[1] < LONGEST * WORK:
         return None
     parts, cuts = find_parts(ink)
-    if not parts:
-        return None
-    scores = _scores(np.stack([part.mask * ink for part in parts]), ink, recognise)
-    steps = [(part.first, part.last, score) for part, score in zip(parts, scores, strict=True)]
-    best = _best_path(cuts, steps, cut)
+    steps = [(part.first, part.last) for part in parts]
+    if (0, cuts - 1) not in steps:
+        steps, parts = [*steps, (0, cuts - 1)], [*parts, Part(0, cuts - 1, ink > INK)]
+    return _best_way(steps, np.stack([part.mask * ink for part in parts]), ink, recognise, cut)
+
+
+def _best_way(
+    steps: list[tuple[int, int]], inks: Array, ink: Array, recognise: Recogniser, cut: float = 0
+) -> Way | None:
+    candidates = _candidates(inks, ink, recognise)
+    scored = [(*step, score) for step, score in zip(steps, candidates.scores, strict=True)]
+    best = _best_path(max(end for _, end in steps) + 1, scored, cut)
     if best is None:
         return None
-    score = sum(scores[k] for k in best) - cut * (len(best) - 1)
-    return Way(score, min(scores[k] for k in best), [parts[k].mask for k in best])
+    return Way(sum(candidates.scores[k] for k in best) - cut * (len(best) - 1), best, candidates)
 
 
 def _best_path(nodes: int, steps: Iterable[tuple[int, int, float]], price: float = 0) -> list[int] | None:
@@ -164,13 +182,13 @@ def _best_path(nodes: int, steps: Iterable[tuple[int, int, float]], price: float
     return path[::-1]
 
 
-def _scores(parts: Array, ink: Array, recognise: Recogniser) -> list[float]:
-    """How likely each of parts `(N, H, W)` of the ink is a digit, a logarithm."""
+def _candidates(inks: Array, ink: Array, recognise: Recogniser) -> Candidates:
+    """Candidates `(N, H, W)` for digits of the ink, recognised."""
     with torch.inference_mode():
-        none = recognise(torch.from_numpy(frames(parts, ink)))[:, 10]
-    height = (parts.max(axis=2) > INK).sum(axis=1) / len(ink)
-    small = 10 * np.minimum(height - SMALL, 0)  # nats
-    return (torch.log1p(-none.exp().clamp(max=1 - 1e-6)).numpy() + small).tolist()
+        guesses = recognise(torch.from_numpy(frames(inks, ink))).numpy()
+    height = (inks.max(axis=2) > INK).sum(axis=1) / len(ink)
+    scores = np.log1p(-np.minimum(np.exp(guesses[:, NONE]), 1 - 1e-6)) + 10 * np.minimum(height - SMALL, 0)
+    return Candidates(inks, scores.tolist(), guesses)
 
 
 def frames(parts: Array, ink: Array) -> Array:
@@ -215,8 +233,9 @@ def _cut_out(whole: Piece, masks: list[Mask]) -> list[Piece]:
         near, far = (cv2.distanceTransform((~m).astype(np.uint8), cv2.DIST_L2, 3) for m in (mask, ink & ~mask))
         own = cv2.resize((near <= far).astype(np.float32), (width, height)) > 0.5
         part = np.where(own, whole.ink, np.float32(0))
+        if not (part > 0.1).any():  # a hairline, thickened to be looked at
+            part = whole.ink
         rows, columns = (np.flatnonzero((part > 0.1).any(axis=axis)) for axis in (1, 0))
-        if len(rows):
-            box = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-            digits.append(Piece(whole.left + int(columns[0]), whole.top + int(rows[0]), part[box]))
+        box = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+        digits.append(Piece(whole.left + int(columns[0]), whole.top + int(rows[0]), part[box]))
     return digits

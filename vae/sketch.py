@@ -8,6 +8,7 @@ MNIST's pens are 1.8 to 4 of these pixels wide, so a thinner or fatter pen is ch
 """
 
 from functools import partial
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -18,7 +19,7 @@ from vae.classifier import Classifier, log_probabilities, shipped_segmenter
 from vae.drawing import Drawing, rasterise, stroke_pieces
 from vae.errors import BadRequest, EmptyDrawing
 from vae.ink import WORK_SIDE, Array, Piece, Source, at_least_one, disc, find_ink, open_image
-from vae.segmentation import segment, united
+from vae.segmentation import recognised, segment, united
 
 FAINT = 0.1  # less ink than this is paper
 SIZE, BOX, CENTRE = 28, 20, 14.0  # the picture, the digit in it, the index of its centre of mass
@@ -34,16 +35,32 @@ NEARNESS = 0.2  # of these: the power of how far outside a pen is that remains
 def read_digits(
     image: Source | Drawing | None, *, max_digits: int = 4, single: bool = False, segmenter: Classifier | None = None
 ) -> torch.Tensor:
-    """Read the digits on a picture, or in a drawing, left to right.
+    """The pictures of `read_sketch`: `(N, 1, 28, 28)` float32 in [0, 1], contiguous, ink = 1, N >= 1."""
+    return read_sketch(image, max_digits=max_digits, single=single, segmenter=segmenter).pictures
+
+
+class Sketch(NamedTuple):
+    """The digits on a picture, left to right.
+
+    Attributes:
+        pictures: `(N, 1, 28, 28)` float32 in [0, 1], ink = 1, N >= 1; sized, placed and penned as in MNIST.
+        guesses: `(N, 11)`, log-probabilities of what each is among the ink around it; the last one, of no digit.
+    """
+
+    pictures: torch.Tensor
+    guesses: torch.Tensor
+
+
+def read_sketch(
+    image: Source | Drawing | None, *, max_digits: int = 4, single: bool = False, segmenter: Classifier | None = None
+) -> Sketch:
+    """Read the digits on a picture, or in a drawing.
 
     Args:
         image: whatever `open_image` opens, or a `Drawing`, whose strokes say more; None is an untouched pad.
         max_digits: more digits than this are refused.
         single: everything on the picture is one digit; nothing is split.
         segmenter: what tells digits from other ink; the shipped one if not given.
-
-    Returns:
-        (N, 1, 28, 28) float32 in [0, 1], contiguous, ink = 1, N >= 1; sized, placed and penned as in MNIST.
 
     Raises:
         EmptyDrawing: there is no ink, or only specks of dust.
@@ -57,13 +74,14 @@ def read_digits(
     if not strokes:
         inked = find_ink(open_image(rasterise(image) if isinstance(image, Drawing) else image))
         pieces = _pieces(inked, 10 * max_digits if not single else None)
+    recognise = partial(log_probabilities, segmenter or shipped_segmenter())
     if single:
-        digits = [united(pieces)]
+        digits = [recognised(united(pieces), recognise)]
     else:
-        recognise = partial(log_probabilities, segmenter or shipped_segmenter())
         digits = segment(pieces, recognise, strokes=strokes)
         _check_count(len(digits), max_digits, bearable=max_digits)
-    return torch.from_numpy(np.stack([as_mnist(digit.ink) for digit in digits])[:, None])
+    pictures = torch.from_numpy(np.stack([as_mnist(digit.piece.ink) for digit in digits])[:, None])
+    return Sketch(pictures, torch.from_numpy(np.stack([digit.guesses for digit in digits])))
 
 
 def _strokes(drawing: Drawing) -> list[Piece]:

@@ -13,7 +13,7 @@ from scipy.ndimage import maximum_filter1d
 from tqdm import tqdm
 
 from vae.seams import INK, find_parts
-from vae.segmentation import WORK, frames
+from vae.segmentation import NONE, WORK, frames
 from vae.training import other_things
 from vae.training.data import Pictures, Splits
 from vae.training.skeletons import draw
@@ -21,7 +21,6 @@ from vae.training.skeletons import draw
 Array = NDArray[np.float32]
 
 HEIGHT = 72  # pixels, of the numbers that are learnt from
-NONE = 10  # the class of what is no digit
 OTHERS = 24  # such parts kept of each number
 OTHER_THINGS = 0.12  # share of pictures of what is no number
 A_DIGIT, NO_DIGIT = 0.7, 0.5  # least share of its ink that a part has in common with a digit, and most
