@@ -18,7 +18,7 @@ from torch import Tensor
 
 from vae import weights
 from vae.bank import Bank, bank_of
-from vae.classifier import Classifier, load_classifier, probabilities
+from vae.classifier import Classifier, load_classifier, log_probabilities
 from vae.errors import BadRequest, WeightsError
 from vae.model import PRESETS, VAE
 
@@ -59,9 +59,13 @@ class Pipeline:
 
     def read(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """What digits `(N, 1, 28, 28)` read as, `(N,)`, and how certain the reader is of each (a probability)."""
-        with torch.inference_mode():
-            certainty, digit = probabilities(self.reader, x).max(1)
+        certainty, digit = self.log_probabilities(x).exp().max(1)
         return digit, certainty
+
+    def log_probabilities(self, x: Tensor) -> Tensor:
+        """What the reader takes digits `(N, 1, 28, 28)` for: `(N, 10)`."""
+        with torch.inference_mode():
+            return log_probabilities(self.reader, x)
 
     def require_bank(self) -> Bank:
         """The model's bank. Raises BadRequest without one."""

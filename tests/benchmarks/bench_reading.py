@@ -11,18 +11,16 @@ import argparse
 import os
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 
 from vae.errors import BadRequest
 from vae.pipeline import default_pipeline
 from vae.reading import read_number
-from vae.training.numbers import Drawn, compose, cropped
+from vae.training.numbers import HELD_BACK, LEARNT_FROM, Drawn, compose, cropped, drawings
 
 GAPS = (0.25, 0.10, 0.03, 0.0, -0.02, -0.04, -0.06, -0.08)
 
@@ -32,18 +30,6 @@ class Shown(NamedTuple):
 
     text: str
     picture: NDArray[np.uint8]
-
-
-def drawings(parity: int | None) -> list[Drawn]:
-    """The drawings of even (0) or odd (1) number, or all."""
-    files = sorted(Path(os.environ["DIGIT_MORPH_SKETCHES"]).glob("*.png"))
-    kept = [file for file in files if parity is None or int(file.stem.split("_")[1]) % 2 == parity]
-    return [Drawn(int(file.stem[0]), _ink(np.asarray(Image.open(file).convert("RGBA")))) for file in kept]
-
-
-def _ink(rgba: NDArray[np.uint8]) -> NDArray[np.float32]:
-    white = 255 + (rgba[..., :3].mean(axis=2) - 255) * rgba[..., 3] / 255
-    return cropped((255 - white).astype(np.float32) / 255)
 
 
 def mnist(train: bool, count: int = 2000) -> list[Drawn]:
@@ -85,7 +71,10 @@ def main() -> None:
     parser.add_argument("--tuning", action="store_true", help="the digits that constants are chosen on")
     args = parser.parse_args()
     torch.set_num_threads(1)
-    for name, digits in (("drawings", drawings(0 if args.tuning else 1)), ("MNIST", mnist(train=args.tuning))):
+    for name, digits in (
+        ("drawings", drawings(LEARNT_FROM if args.tuning else HELD_BACK)),
+        ("MNIST", mnist(train=args.tuning)),
+    ):
         report(name, digits, args.gaps, args.count, args.seed)
 
 

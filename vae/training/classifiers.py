@@ -40,7 +40,7 @@ RECIPES = {
         epochs=8, lr=3e-3, weight_decay=1e-2, lr_warmup=0.5, lr_decay=0.8, jitter=0.7, strength=1.4, seed=2
     ),
     "segmenter": ClassifierTrainConfig(
-        epochs=3, batch_size=256, lr=2e-3, weight_decay=1e-2, lr_warmup=0.2, lr_decay=0.8, numbers=16_000, seed=3
+        epochs=1, batch_size=256, lr=3e-3, weight_decay=1e-2, lr_warmup=0.1, lr_decay=0.8, numbers=12_000, seed=3
     ),
 }
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import cv2
@@ -12,6 +14,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter1d
 from tqdm import tqdm
 
+from vae.ink import find_ink, open_image
 from vae.seams import INK, find_parts
 from vae.segmentation import NONE, WORK, frames
 from vae.training import other_things
@@ -20,8 +23,9 @@ from vae.training.skeletons import draw
 
 Array = NDArray[np.float32]
 
+LEARNT_FROM, HELD_BACK = 0, 1  # the drawings of even numbers, and the others, which only the benchmark sees
 HEIGHT = 72  # pixels, of the numbers that are learnt from
-OTHERS = 24  # such parts kept of each number
+OTHERS = 12  # such parts kept of each number
 OTHER_THINGS = 0.12  # share of pictures of what is no number
 A_DIGIT, NO_DIGIT = 0.7, 0.5  # least share of its ink that a part has in common with a digit, and most
 
@@ -42,6 +46,18 @@ class Number(NamedTuple):
     @property
     def ink(self) -> Array:
         return self.layers.max(axis=0)
+
+
+def drawings(parity: int) -> list[Drawn]:
+    """The drawings LABEL_NUMBER.png of even (0) or odd (1) number in DIGIT_MORPH_SKETCHES, if that is set."""
+    folder = os.environ.get("DIGIT_MORPH_SKETCHES")
+    files = sorted(Path(folder).glob("*_*.png")) if folder else []
+    found = []
+    for file in files:
+        label, number = file.stem.split("_")
+        if int(number) % 2 == parity:
+            found.append(Drawn(int(label), cropped(find_ink(open_image(file)))))
+    return found
 
 
 def cropped(ink: Array) -> Array:
@@ -161,8 +177,9 @@ def labelled_parts(number: Number, random: np.random.Generator) -> Pictures:
     parts, _ = find_parts(ink)
     if not parts:
         return Pictures(torch.zeros(0, 2, 28, 28, dtype=torch.uint8), torch.zeros(0, dtype=torch.int64))
-    masks = np.stack([part.mask for part in parts])
-    goodness, which = agreement(masks, np.stack(digits) > INK)
+    truth = np.stack(digits) > INK
+    masks = np.concatenate([np.stack([part.mask for part in parts]), truth])  # a stroke's ink is whole where it crosses
+    goodness, which = agreement(masks, truth)
     labels = np.where(goodness > A_DIGIT, np.array(number.labels)[which], NONE)
     others = random.permutation(np.flatnonzero(goodness < NO_DIGIT))[:OTHERS]
     kept = np.concatenate([np.flatnonzero(goodness > A_DIGIT), others])
