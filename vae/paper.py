@@ -11,12 +11,16 @@ Mask = NDArray[np.bool_]
 
 LOOK = 300  # longest side in pixels at which a sheet and lines are looked for
 SHEET = 0.2, 0.97  # least and most of the picture that a sheet takes
-BRIGHTER = 0.2  # that a sheet is than the table, at least
+AROUND = 0.3  # most of the border that is as bright as the sheet
+DARKER = 0.6  # the table's brightness, in the sheet's, at most
 EDGE = 0.015  # of a sheet's sides, cut off: its shadow, and a ragged edge
 TILTS = np.deg2rad(np.arange(-8, 8.25, 0.5))
 RULED = 0.75  # share of the width that a ruled line has ink on, at least
 THIN = 0.035  # of the height, that a ruled line is thick at most
-MANY = 3  # lines up and down that are squared paper; one alone may be a digit
+MANY = 3  # such lines are ruled; fewer may be the bar of a 7, and are lines if they are finer than the pen
+FINER = 0.6
+SMALLEST = 40  # side in pixels of a picture on which lines are looked for
+INK = 0.3  # more than this is ink
 
 
 def find_sheet(grey: Array) -> Array | None:
@@ -30,7 +34,7 @@ def find_sheet(grey: Array) -> Array | None:
     bright = np.rint(cv2.GaussianBlur(small, (0, 0), 1.5) * 255).astype(np.uint8)
     mask = cv2.threshold(bright, 0, 255, cv2.THRESH_OTSU)[1]
     border = np.concatenate([mask[0], mask[-1], mask[:, 0], mask[:, -1]])
-    if (border > 0).mean() > 0.5:  # more paper than table
+    if (border > 0).mean() > AROUND:  # light and shade on one paper, or paper alone
         return None
     mask = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((9, 9), np.uint8))
     outlines = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)[0]
@@ -44,7 +48,7 @@ def find_sheet(grey: Array) -> Array | None:
     inside = cv2.fillConvexPoly(np.zeros_like(mask), corners.astype(np.int32), 1) > 0
     paper, table = np.median(small[inside]), np.median(small[~inside])
     written = np.percentile(cv2.erode(small, np.ones((3, 3), np.uint8))[_shrunk(inside)], 1)
-    if paper - table < BRIGHTER or paper - written < 0.15:  # a table is dark, and something stands on the sheet
+    if table > DARKER * paper or paper - written < 0.15:  # a table is dark, and something stands on the sheet
         return None
     return _ordered(corners) / scale
 
@@ -58,86 +62,83 @@ def _ordered(corners: Array) -> Array:
     return corners[[total.argmin(), difference.argmax(), total.argmax(), difference.argmin()]]
 
 
-def flattened(picture: NDArray[np.uint8], corners: Array) -> NDArray[np.uint8]:
-    """The sheet `(H, W, C)` alone, seen from straight above."""
+def flattened(colour: Array, corners: Array) -> Array:
+    """The sheet alone of a picture `(C, H, W)`, as it is seen from straight above."""
     across = max(np.linalg.norm(corners[1] - corners[0]), np.linalg.norm(corners[2] - corners[3]))
     down = max(np.linalg.norm(corners[3] - corners[0]), np.linalg.norm(corners[2] - corners[1]))
-    shrink = min(1.0, max(picture.shape[:2]) / max(across, down))
+    shrink = min(1.0, max(colour.shape) / float(max(across, down)))
     width, height = max(1, round(float(across) * shrink)), max(1, round(float(down) * shrink))
     target = np.array([(0, 0), (width, 0), (width, height), (0, height)], np.float32)
-    turned = cv2.warpPerspective(
-        picture, cv2.getPerspectiveTransform(corners.astype(np.float32), target), (width, height)
-    )
+    turn = cv2.getPerspectiveTransform(corners.astype(np.float32), target)
     edge = round(EDGE * max(width, height))
-    return turned[edge : height - edge, edge : width - edge] if min(width, height) > 4 * edge else turned
+    inner = np.s_[edge : height - edge, edge : width - edge] if min(width, height) > 4 * edge else np.s_[:, :]
+    return np.stack([cv2.warpPerspective(plane, turn, (width, height))[inner] for plane in colour])
 
 
 def without_lines(ink: Array) -> Array:
-    """Ink `(H, W)` without the lines of ruled or squared paper, turned by a few degrees so that these lay straight.
+    """Ink `(H, W)` without the lines of ruled or squared paper, turned by a few degrees so that these lie straight.
 
-    A line is taken out where nothing crosses it: where it is as thin as it is anywhere, as in the removal of staff
-    lines (Dalitz et al., A comparative study of staff removal algorithms, PAMI 30(5), 2008).
+    A line is taken out where nothing crosses it, as staff lines are from music (Dalitz et al., A comparative study
+    of staff removal algorithms, PAMI 30(5), 2008).
     """
     tilt = _tilt(ink)
     if tilt is None:
         return ink
     height, width = ink.shape
     turn = cv2.getRotationMatrix2D((width / 2, height / 2), float(np.rad2deg(tilt)), 1)
-    straight = cv2.warpAffine(ink, turn, (width, height))
-    straight = _without_rows(straight, 1)
-    return np.ascontiguousarray(_without_rows(np.ascontiguousarray(straight.T), MANY).T)
+    straight = cv2.warpAffine(ink, turn, (width, height), borderMode=cv2.BORDER_REPLICATE)
+    cleaned = _without_rows(straight)
+    if cleaned is None:
+        return ink
+    squared = _without_rows(np.ascontiguousarray(cleaned.T))
+    return cleaned if squared is None else np.ascontiguousarray(squared.T)
 
 
 def _tilt(ink: Array) -> float | None:
-    """By how much ruled lines fall to the right, in radians; None without any."""
-    scale = min(1.0, LOOK / max(ink.shape))
-    factor = max(1, round(1 / scale))
-    height, width = (max(1, side // factor) for side in ink.shape)
-    small = ink[: height * factor, : width * factor].reshape(height, factor, width, factor).max(axis=(1, 3))
-    rows, columns = np.nonzero(small > 0.3)
-    if width < 40 or len(rows) < RULED * width or len(rows) > 0.6 * small.size:
+    """By how much lines that go from side to side fall to the right, in radians; None without any."""
+    factor = -(-max(ink.shape) // LOOK)
+    height, width = (side // factor for side in ink.shape)
+    if min(height, width) < SMALLEST:
         return None
+    small = ink[: height * factor, : width * factor].reshape(height, factor, width, factor).max(axis=(1, 3)) > INK
+    side = max(1, width // 30)
+    if not (small[:, :side].any() and small[:, -side:].any()) or small.mean() > 0.6:
+        return None
+    rows, columns = np.nonzero(small)
     best, found = 0.0, None
     for tilt in TILTS:
         line = np.rint(rows - np.tan(tilt) * (columns - width / 2)).astype(int)
-        inside = (line >= 0) & (line < height)
-        covered = np.bincount(line[inside], minlength=height) / width
-        strength = float((covered[covered > RULED] ** 2).sum())
+        covered = np.bincount(np.clip(line, 0, height - 1), minlength=height) / width
+        strength = float(np.square(covered[covered > RULED]).sum())
         if strength > best:
             best, found = strength, float(tilt)
     return found
 
 
-def _without_rows(ink: Array, least: int) -> Array:
-    """Without lines across, if there are at least so many: they reach from side to side and are thin."""
-    height, width = ink.shape
-    inked = ink > 0.3
-    reach = max(1, round(0.004 * height))  # that a line strays
-    thick = np.maximum.reduce([np.roll(inked, shift, axis=0) for shift in range(-reach, reach + 1)])
-    covered = thick.mean(axis=1) > RULED
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], covered.astype(np.int8), [0]])))
-    lines = [(a, b) for a, b in edges.reshape(-1, 2).tolist() if b - a <= max(3, THIN * height) + 2 * reach]
-    if len(lines) < least:
-        return ink
+def _without_rows(ink: Array) -> Array | None:
+    """Without lines across: many, or ones thinner than the pen; None if there are no such."""
+    inked = ink > INK
+    reach = max(1, round(0.004 * len(ink)))  # that a line strays
+    covered = cv2.dilate(inked.astype(np.uint8), np.ones((2 * reach + 1, 1), np.uint8)).mean(axis=1) > RULED
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], covered.astype(np.int8), [0]]))).reshape(-1, 2)
+    lines = [(a, b) for a, b in edges.tolist() if b - a <= max(3, THIN * len(ink)) + 2 * reach]
     cleaned = ink.copy()
     for top, bottom in lines:
-        top, bottom = max(0, top - reach), min(height, bottom + reach)
-        margin = max(2, (bottom - top) // 2)
-        above, below = inked[max(0, top - margin) : top], inked[bottom : bottom + margin]
-        crossed = (above.any(axis=0) if len(above) else False) & (below.any(axis=0) if len(below) else False)
-        near = above.any(axis=0) | below.any(axis=0) if len(above) and len(below) else np.zeros(width, bool)
-        kept = (
-            cv2.dilate(np.asarray(crossed | (near & _run(near))).astype(np.uint8)[None], np.ones((1, 3), np.uint8))[0]
-            > 0
-        )
+        above, below = inked[max(0, top - reach - 1) : top], inked[bottom : bottom + reach + 1]
+        crossing = (above.any(axis=0) & below.any(axis=0)).astype(np.uint8)
+        kept = cv2.dilate(crossing[None], np.ones((1, 2 * reach + 1), np.uint8))[0] > 0
         cleaned[top:bottom, ~kept] = 0
+    thickness = min((b - a - 2 * reach for a, b in lines), default=0)
+    if not lines or (len(lines) < MANY and thickness > FINER * stroke_width(cleaned > INK)):
+        return None
     return cleaned
 
 
-def _run(near: Mask) -> Mask:
-    """Where ink comes near on one side only, it may end in the line: kept if it is no longer than a pen is wide."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], near.astype(np.int8), [0]]))).reshape(-1, 2)
-    kept = np.zeros_like(near)
-    for a, b in edges.tolist():
-        kept[a:b] = b - a < 0.12 * len(near)
-    return kept
+def stroke_width(inked: Mask) -> float:
+    """The typical width of a stroke, in pixels; 0 without ink.
+
+    Across a stroke of width w the distance to the edge is w / 4 + 1/2 on average: unlike that of the middle of the
+    stroke alone, this knows fractions of a pixel.
+    """
+    distance = cv2.distanceTransform(inked.astype(np.uint8), cv2.DIST_L2, 5)
+    return max(4 * float(distance[distance > 0].mean()) - 2, 1.0) if distance.any() else 0.0

@@ -19,6 +19,7 @@ from vae.classifier import Classifier, log_probabilities, shipped_segmenter
 from vae.drawing import Drawing, rasterise, stroke_pieces
 from vae.errors import BadRequest, EmptyDrawing
 from vae.ink import WORK_SIDE, Array, Piece, Source, at_least_one, disc, find_ink, open_image
+from vae.paper import stroke_width
 from vae.segmentation import NONE, recognised, segment, united
 
 __all__ = ["NONE", "Sketch", "as_mnist", "read_digits", "read_sketch"]
@@ -31,7 +32,8 @@ MOST_STROKES = 24  # a drawing of more is looked at as a picture
 COVERED = 0.7  # a stroke of which more lies on another goes over that
 FINE = 8 * BOX  # long side at which a pen is measured and changed
 PEN = (1.8, 3.8)  # widths of MNIST's pens in the box; those outside are brought near
-NEARNESS = 0.35  # of these: the power of how far outside a pen is that remains
+LIMITS = (0.7, 5.0)  # to which they are brought, however thin or broad they are
+NEARNESS = 0.6  # how fast they come near these
 
 
 def read_digits(
@@ -171,7 +173,7 @@ def as_mnist(digit: Array) -> Array:
     """
     digit = _bounded(digit)
     fine, grown = _fine(digit)
-    fine_pen = _pen_width(fine)
+    fine_pen = stroke_width(fine > 0.5)
     pen = max(fine_pen - grown, 1.0) * BOX / FINE
     wanted = _drawable(pen)
     if fine_pen == 0 or (pen == wanted and max(digit.shape) >= BOX):
@@ -180,9 +182,14 @@ def as_mnist(digit: Array) -> Array:
 
 
 def _drawable(pen: float) -> float:
-    """The width at which the model can draw a pen: its own, or one nearer to MNIST's, thinner pens staying thinner."""
-    usual = float(np.clip(pen, *PEN))
-    return usual * (pen / usual) ** NEARNESS
+    """The width at which the model can draw a pen: its own, or one near to MNIST's, so that of two pens the thinner
+    one stays thinner."""
+    (thinnest, thin), (broad, broadest) = (LIMITS[0], PEN[0]), (PEN[1], LIMITS[1])
+    if pen < thin:
+        return thinnest + (thin - thinnest) * (pen / thin) ** NEARNESS
+    if pen > broad:
+        return broadest - (broadest - broad) * (broad / pen) ** NEARNESS
+    return pen
 
 
 def _bounded(digit: Array) -> Array:
@@ -207,16 +214,6 @@ def _fine(digit: Array) -> tuple[Array, float]:
     if scale > 2:
         fine = cv2.GaussianBlur(fine, (0, 0), 0.4 * scale)
     return np.pad(np.clip(fine, 0, 1), BOX), 2 * grown * scale  # room for a pen to grow
-
-
-def _pen_width(fine: Array) -> float:
-    """The typical width of a stroke, in pixels; 0 without a stroke.
-
-    Across a stroke of width w the distance to the edge is w / 4 + 1/2 on average: unlike that of the middle of the
-    stroke alone, this knows fractions of a pixel.
-    """
-    distance = cv2.distanceTransform((fine > 0.5).astype(np.uint8), cv2.DIST_L2, 5)
-    return max(4 * float(distance[distance > 0].mean()) - 2, 1.0) if distance.any() else 0.0
 
 
 def _ridge(fine: Array) -> tuple[Array, NDArray[np.bool_]]:
