@@ -13,6 +13,8 @@ LOOK = 300  # longest side in pixels at which a sheet and lines are looked for
 SHEET = 0.2, 0.97  # least and most of the picture that a sheet takes
 AROUND = 0.3  # most of the border that is as bright as the sheet
 DARKER = 0.6  # the table's brightness, in the sheet's, at most
+WRITTEN = 0.3  # most of a sheet that is dark; otherwise it is a broad mark of light ink
+FAINTEST = 0.15  # that writing on a sheet is darker than it, at least
 EDGE = 0.015  # of a sheet's sides, cut off: its shadow, and a ragged edge
 TILTS = np.deg2rad(np.arange(-8, 8.25, 0.5))
 RULED = 0.75  # share of the width that a ruled line has ink on, at least
@@ -30,6 +32,8 @@ def find_sheet(grey: Array) -> Array | None:
         grey: `(H, W)` in [0, 1].
     """
     scale = min(1.0, LOOK / max(grey.shape))
+    if scale * min(grey.shape) < 2 * SMALLEST:
+        return None
     small = cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     bright = np.rint(cv2.GaussianBlur(small, (0, 0), 1.5) * 255).astype(np.uint8)
     mask = cv2.threshold(bright, 0, 255, cv2.THRESH_OTSU)[1]
@@ -47,8 +51,9 @@ def find_sheet(grey: Array) -> Array | None:
         return None
     inside = cv2.fillConvexPoly(np.zeros_like(mask), corners.astype(np.int32), 1) > 0
     paper, table = np.median(small[inside]), np.median(small[~inside])
-    written = np.percentile(cv2.erode(small, np.ones((3, 3), np.uint8))[_shrunk(inside)], 1)
-    if table > DARKER * paper or paper - written < 0.15:  # a table is dark, and something stands on the sheet
+    middle = small[_shrunk(inside)]
+    written = (middle < (paper + table) / 2).mean() if len(middle) else 1
+    if table > DARKER * paper or written > WRITTEN or paper - middle.min() < FAINTEST:
         return None
     return _ordered(corners) / scale
 
@@ -140,5 +145,5 @@ def stroke_width(inked: Mask) -> float:
     Across a stroke of width w the distance to the edge is w / 4 + 1/2 on average: unlike that of the middle of the
     stroke alone, this knows fractions of a pixel.
     """
-    distance = cv2.distanceTransform(inked.astype(np.uint8), cv2.DIST_L2, 5)
+    distance = cv2.distanceTransform(np.pad(inked.astype(np.uint8), 1), cv2.DIST_L2, 5)
     return max(4 * float(distance[distance > 0].mean()) - 2, 1.0) if distance.any() else 0.0

@@ -93,7 +93,7 @@ def load_pipeline(source: weights.Source = None, presets: Iterable[str] = ()) ->
     bank, flagship = bank_of(model), loaded.get(weights.FLAGSHIP, model)
     codes = bank if flagship is model else bank_of(flagship)
     typist = Typist(flagship, codes) if codes else None
-    return Pipeline(model, bank, _reader_for(model), typist, loaded)
+    return Pipeline(model, bank, _reader_for(model), typist, loaded, _segmenter_for(model))
 
 
 def _shipped(name: str) -> Path:
@@ -102,8 +102,19 @@ def _shipped(name: str) -> Path:
 
 def _reader_for(model: VAE) -> Classifier:
     """The shipped reader, or, in a program without weights/, the one beside the model."""
-    beside = model.path.with_name("reader.safetensors") if model.path else None
-    return load_classifier(beside if beside and beside.exists() and not _shipped("reader").exists() else "reader")
+    return load_classifier(_beside(model, "reader") or "reader")
+
+
+def _segmenter_for(model: VAE) -> Classifier | None:
+    """Likewise; None where there is neither, and only typed numbers can be read."""
+    path = _beside(model, "segmenter")
+    return load_classifier(path or "segmenter") if path or _shipped("segmenter").exists() else None
+
+
+def _beside(model: VAE, name: str) -> Path | None:
+    """The classifier's file beside a model, if it is not shipped."""
+    beside = model.path.with_name(f"{name}.safetensors") if model.path else None
+    return beside if beside and beside.exists() and not _shipped(name).exists() else None
 
 
 @functools.cache
@@ -118,5 +129,5 @@ _BY_MODEL: weakref.WeakKeyDictionary[VAE, Pipeline] = weakref.WeakKeyDictionary(
 def pipeline_of(model: VAE) -> Pipeline:
     """The pipeline to morph with a model that somebody loaded; it types nothing. Made once for each model."""
     if model not in _BY_MODEL:
-        _BY_MODEL[model] = Pipeline(model, bank_of(model), _reader_for(model))
+        _BY_MODEL[model] = Pipeline(model, bank_of(model), _reader_for(model), segmenter=_segmenter_for(model))
     return _BY_MODEL[model]

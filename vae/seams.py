@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from vae.paper import stroke_width
+
 Array = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
@@ -62,7 +64,7 @@ def find_parts(ink: Array) -> tuple[list[Part], int]:
     """
     inked = ink > INK
     labels = cv2.connectedComponents(inked.astype(np.uint8), connectivity=8)[1]
-    stub = STUB * len(ink) * _pen(inked)
+    stub = STUB * len(ink) * max(1.0, stroke_width(inked))
     lefts = _distinct(find_seams(ink), inked, labels, stub)
     parts = []
     for i, left in enumerate(lefts):
@@ -77,13 +79,6 @@ def find_parts(ink: Array) -> tuple[list[Part], int]:
             if _like_a_digit(mask):
                 parts.append(Part(i, j, mask))
     return parts, len(lefts)
-
-
-def _pen(inked: Mask) -> float:
-    """Width of the strokes, in pixels."""
-    distance = cv2.distanceTransform(inked.astype(np.uint8), cv2.DIST_L2, 3)
-    ridge = (distance > 0) & (distance >= cv2.dilate(distance, np.ones((3, 3), np.uint8)))
-    return max(1.0, 2 * float(np.median(distance[ridge])) - 1) if ridge.any() else 1.0
 
 
 def _distinct(seams: NDArray[np.intp], inked: Mask, labels: NDArray[np.int32], stub: float) -> list[Mask]:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vae.ink import Piece
+from vae.paper import stroke_width
 from vae.seams import INK, Array, Mask, Part, find_parts
 
 Recogniser = Callable[[Tensor], Tensor]
@@ -129,9 +130,7 @@ def _reduced(pieces: Sequence[Piece]) -> Array:
     height, width = whole.ink.shape
     scale = WORK / height
     size = (max(1, round(width * scale)), WORK)
-    distance = cv2.distanceTransform((whole.ink > 0.5).astype(np.uint8), cv2.DIST_L2, 3)
-    pen = 2 * float(distance[distance > 0].mean()) if distance.any() else 1.0  # nearly, of a long stroke
-    grow = round((HAIRLINE / scale - pen) / 2)
+    grow = round((HAIRLINE / scale - max(1.0, stroke_width(whole.ink > 0.5))) / 2)
     layers = np.empty((len(pieces), WORK, size[0]), np.float32)
     for layer, piece in zip(layers, pieces, strict=True):
         paper = np.zeros_like(whole.ink)

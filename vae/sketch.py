@@ -7,6 +7,7 @@ into a box of 20x20 pixels, and moved by whole pixels until its centre of mass i
 MNIST's pens are 1.8 to 4 of these pixels wide, so a thinner or fatter pen is changed first, at full size.
 """
 
+import math
 from functools import partial
 from typing import NamedTuple
 
@@ -32,7 +33,7 @@ MOST_STROKES = 24  # a drawing of more is looked at as a picture
 COVERED = 0.7  # a stroke of which more lies on another goes over that
 FINE = 8 * BOX  # long side at which a pen is measured and changed
 PEN = (1.8, 3.8)  # widths of MNIST's pens in the box; those outside are brought near
-LIMITS = (0.7, 5.0)  # to which they are brought, however thin or broad they are
+LIMITS = (0.8, 5.0)  # to which they are brought, however thin or broad they are
 NEARNESS = 0.6  # how fast they come near these
 
 
@@ -176,7 +177,8 @@ def as_mnist(digit: Array) -> Array:
     fine_pen = stroke_width(fine > 0.5)
     pen = max(fine_pen - grown, 1.0) * BOX / FINE
     wanted = _drawable(pen)
-    if fine_pen == 0 or (pen == wanted and max(digit.shape) >= BOX):
+    small = BOX <= max(digit.shape) <= SIZE and pen > LIMITS[0]  # as it is in MNIST, or was made here
+    if fine_pen == 0 or small or (pen == wanted and max(digit.shape) >= BOX):
         return _centred(_boxed(digit))
     return _centred(_boxed(_repenned(fine, fine_pen, wanted / BOX)))
 
@@ -239,11 +241,13 @@ def _repenned(fine: Array, pen: float, share: float) -> Array:
 
 
 def _boxed(digit: Array) -> Array:
-    """Average down to a long side of BOX."""
+    """Average down to a long side of BOX; the short one is filled up to whole pixels, so that no pen is stretched."""
     digit = digit[_cropped(digit)]
     scale = BOX / max(digit.shape)
-    size = (at_least_one(digit.shape[1] * scale), at_least_one(digit.shape[0] * scale))
-    return np.clip(cv2.resize(digit, size, interpolation=cv2.INTER_AREA), 0, 1)  # it rounds to just above 1
+    height, width = (max(1, math.ceil(side * scale - 0.1)) for side in digit.shape)
+    more = [(0, max(0, round(size / scale) - side)) for size, side in zip((height, width), digit.shape, strict=True)]
+    small = cv2.resize(np.pad(digit, more), (width, height), interpolation=cv2.INTER_AREA)
+    return np.clip(small, 0, 1)  # it rounds to just above 1
 
 
 def _centred(small: Array) -> Array:
