@@ -92,19 +92,18 @@ def test_every_pen_becomes_one_that_the_model_draws_the_thinner_one_thinner():
 )
 def test_size_and_place_on_the_pad_do_not_matter(left, top, height, pen):
     digit = read_digits(pad((SEVEN, left, top, height), pen=pen))[0, 0]
-    assert overlap(digit, READ_SEVEN) > 0.48
-    assert overlap(digit, READ_FOUR) < 0.3
+    assert overlap(digit, READ_SEVEN) > 0.38 > 0.3 > overlap(digit, READ_FOUR)  # its pen is its own
 
 
 def test_hard_edged_small_rgba():
     small = pad((SEVEN, 8, 5, 20), size=(32, 32), pen=2, paper=(255,) * 4, pencil=(0, 0, 0, 255), mode="RGBA")
-    assert overlap(read_digits(small)[0, 0], READ_SEVEN) > 0.6
+    assert overlap(read_digits(small)[0, 0], READ_SEVEN) > 0.5
 
 
 def test_what_is_already_like_mnist_stays():
     again = read_digits(READ_SEVEN.numpy())[0, 0]
     assert (again - READ_SEVEN).abs().mean() < 0.003
-    assert torch.equal(torch.from_numpy(as_mnist(READ_SEVEN.numpy()[4:24])).amax(), READ_SEVEN.amax())
+    assert as_mnist(READ_SEVEN.numpy()[4:24]).max() == pytest.approx(READ_SEVEN.max().item(), abs=0.01)
 
 
 def test_same_picture_same_bytes():
@@ -267,7 +266,7 @@ def test_formats_by_bytes_and_by_path(form, tmp_path):
     (tmp_path / "drawing").write_bytes(data)
     for source in (data, tmp_path / "drawing", str(tmp_path / "drawing")):
         assert open_image(source).size == (560, 280)
-        assert overlap(read_digits(source)[0, 0], READ_SEVEN) > 0.95
+        assert overlap(read_digits(source)[0, 0], READ_SEVEN) > 0.92
 
 
 def test_arrays():
@@ -305,7 +304,7 @@ def test_exif_orientation():
     exif[0x0112] = 6  # turn by 90 degrees clockwise to see it upright
     data = encoded(SEVEN_PAD.transpose(Image.Transpose.ROTATE_90), "JPEG", exif=exif)
     assert open_image(data).size == (560, 280)
-    assert overlap(read_digits(data)[0, 0], READ_SEVEN) > 0.95
+    assert overlap(read_digits(data)[0, 0], READ_SEVEN) > 0.92
 
 
 @pytest.mark.parametrize("side", [2001, 10_000, 20_000])

@@ -16,7 +16,7 @@ from vae.errors import WeightsError
 log = logging.getLogger("digit_morph.hub")
 
 MODEL, SUMS = "model.safetensors", "SHA256SUMS"
-FILES = (SUMS, "bank.safetensors", "reader.safetensors", "segmenter.safetensors", MODEL)  # the model last; see `_download`
+FILES = (SUMS, "bank.safetensors", "reader.safetensors", "segmenter.safetensors", MODEL)  # last; see `_download`
 REPO = re.compile(r"(\w[\w.-]*/\w[\w.-]*)(?:@([\w./-]+))?", re.ASCII)
 INSTEAD = "name another one, or train your own: python train.py --model flagship --out runs/flagship"
 

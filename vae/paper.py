@@ -145,5 +145,7 @@ def stroke_width(inked: Mask) -> float:
     Across a stroke of width w the distance to the edge is w / 4 + 1/2 on average: unlike that of the middle of the
     stroke alone, this knows fractions of a pixel.
     """
-    distance = cv2.distanceTransform(np.pad(inked.astype(np.uint8), 1), cv2.DIST_L2, 5)
+    distance = cv2.distanceTransform(inked.astype(np.uint8), cv2.DIST_L2, 5)
+    down, across = (np.minimum(np.arange(1, side + 1), np.arange(side, 0, -1)) for side in inked.shape)
+    distance = np.minimum(distance, np.minimum(down[:, None], across))  # beyond the picture there is no ink
     return max(4 * float(distance[distance > 0].mean()) - 2, 1.0) if distance.any() else 0.0

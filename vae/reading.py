@@ -21,9 +21,9 @@ NumberInput = Any
 or bytes) or `Drawing` of one to four digits, or a list of pictures of one digit each."""
 
 MOST_PLACES = 4
-NO_NUMBER = 0.98  # if every mark is as likely as that no digit, there is no number
+NO_NUMBER = 0.6  # if every mark is as likely as that no digit, there is no number
 READER = 0.2  # weight of the reader's word beside the segmenter's, which saw a digit among the ink around it
-TEMPERATURE = 1.0  # of both together: Guo et al., On Calibration of Modern Neural Networks, 2017
+TEMPERATURE = 1.2  # of both together: Guo et al., On Calibration of Modern Neural Networks, 2017
 
 
 @dataclass(frozen=True, eq=False)

@@ -35,6 +35,7 @@ CUT = 0.5, 3.0  # nats that a cut through ink must gain, and one through a strok
 SMALL = 0.4  # of the number's height; a smaller digit is less likely
 SIZE, BOX, CENTRE = 28, 20, 14.5
 NONE = 10  # among the guesses
+BATCH = 100
 
 
 class Digit(NamedTuple):
@@ -45,9 +46,9 @@ class Digit(NamedTuple):
 
 
 class Candidates(NamedTuple):
-    """What may be digits: the ink of each `(N, WORK, W)`, how likely each is one (a logarithm), and its guesses."""
+    """What may be digits: where each has ink `(WORK, W)`, how likely it is one (a logarithm), and its guesses."""
 
-    inks: Array
+    masks: Sequence[Mask]
     scores: list[float]
     guesses: Array  # (N, 11)
 
@@ -80,7 +81,7 @@ def segment(pieces: Sequence[Piece], recognise: Recogniser, *, strokes: bool = F
 def recognised(piece: Piece, recognise: Recogniser) -> Digit:
     """All of a piece as one digit."""
     layers = _reduced([piece])
-    return Digit(piece, _candidates(layers, layers[0], recognise).guesses[0])
+    return Digit(piece, _candidates([layers[0] > INK], layers[0], recognise).guesses[0])
 
 
 def _clusters(pieces: Sequence[Piece]) -> list[list[Piece]]:
@@ -100,13 +101,13 @@ def _segment_cluster(pieces: list[Piece], recognise: Recogniser, cut: float) -> 
     pieces = sorted(pieces, key=lambda piece: piece.left + piece.right)
     layers = _reduced(pieces)
     runs = [(i, j) for i in range(len(pieces)) for j in range(i + 1, min(len(pieces), i + MOST_PIECES) + 1)]
-    whole = _best_way(runs, np.stack([layers[i:j].max(axis=0) for i, j in runs]), layers.max(axis=0), recognise)
+    whole = _best_way(runs, [layers[i:j].max(axis=0) > INK for i, j in runs], layers.max(axis=0), recognise)
     parted = None if whole and whole.least > CLEAR else _of_parts(layers.max(axis=0), recognise, cut)
     if whole and (parted is None or whole.score >= parted.score):
         inks = [united(pieces[i:j]) for i, j in (runs[k] for k in whole.taken)]
         return [Digit(ink, whole.candidates.guesses[k]) for ink, k in zip(inks, whole.taken, strict=True)]
     if parted:
-        inks = _cut_out(united(pieces), [parted.candidates.inks[k] > INK for k in parted.taken])
+        inks = _cut_out(united(pieces), [parted.candidates.masks[k] for k in parted.taken])
         return [Digit(ink, parted.candidates.guesses[k]) for ink, k in zip(inks, parted.taken, strict=True)]
     return [recognised(united(pieces), recognise)]
 
@@ -150,13 +151,13 @@ def _of_parts(ink: Array, recognise: Recogniser, cut: float) -> Way | None:
     steps = [(part.first, part.last) for part in parts]
     if (0, cuts - 1) not in steps:
         steps, parts = [*steps, (0, cuts - 1)], [*parts, Part(0, cuts - 1, ink > INK)]
-    return _best_way(steps, np.stack([part.mask * ink for part in parts]), ink, recognise, cut)
+    return _best_way(steps, [part.mask for part in parts], ink, recognise, cut)
 
 
 def _best_way(
-    steps: list[tuple[int, int]], inks: Array, ink: Array, recognise: Recogniser, cut: float = 0
+    steps: list[tuple[int, int]], masks: list[Mask], ink: Array, recognise: Recogniser, cut: float = 0
 ) -> Way | None:
-    candidates = _candidates(inks, ink, recognise)
+    candidates = _candidates(masks, ink, recognise)
     scored = [(*step, score) for step, score in zip(steps, candidates.scores, strict=True)]
     best = _best_path(max(end for _, end in steps) + 1, scored, cut)
     if best is None:
@@ -181,13 +182,14 @@ def _best_path(nodes: int, steps: Iterable[tuple[int, int, float]], price: float
     return path[::-1]
 
 
-def _candidates(inks: Array, ink: Array, recognise: Recogniser) -> Candidates:
-    """Candidates `(N, H, W)` for digits of the ink, recognised."""
+def _candidates(masks: Sequence[Mask], ink: Array, recognise: Recogniser) -> Candidates:
+    """What may be digits of ink `(H, W)`, recognised, some at a time: there may be a thousand."""
     with torch.inference_mode():
-        guesses = recognise(torch.from_numpy(frames(inks, ink))).numpy()
-    height = (inks.max(axis=2) > INK).sum(axis=1) / len(ink)
+        some = (np.stack(masks[k : k + BATCH]) * ink for k in range(0, len(masks), BATCH))
+        guesses = torch.cat([recognise(torch.from_numpy(frames(parts, ink))) for parts in some]).numpy()
+    height = np.array([mask.any(axis=1).sum() for mask in masks]) / len(ink)
     scores = np.log1p(-np.minimum(np.exp(guesses[:, NONE]), 1 - 1e-6)) + 10 * np.minimum(height - SMALL, 0)
-    return Candidates(inks, scores.tolist(), guesses)
+    return Candidates(masks, scores.tolist(), guesses)
 
 
 def frames(parts: Array, ink: Array) -> Array:
