@@ -148,7 +148,7 @@ def train_classifier(args: argparse.Namespace, out: Path) -> None:
     data.require_digits(splits, shape=(1, 28, 28))
     model = Classifier(KINDS[args.model])
     if recipe.numbers:
-        model = classifiers.begun_from(load_classifier("reader"), KINDS[args.model])
+        model = classifiers.begun_as_reader(KINDS[args.model])
         splits = numbers.part_splits(splits, recipe.numbers, recipe.seed, numbers.drawings(numbers.LEARNT_FROM))
     rows = classifiers.fit_classifier(Run(model, recipe, splits, out, device=args.device, resume=args.resume))
     right = classifiers.logits_of(load_classifier(out), splits.test).argmax(1) == splits.test.labels

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 import torch
 from huggingface_hub import constants
-from serving import await_health, client_of, free_port
+from serving import await_health, client_of, free_port, until
 from stand_in_hub import TOKEN, Handler, StandIn, point_at
 
 import vae
@@ -185,6 +186,24 @@ def test_a_fault_is_said_and_leaves_nothing_behind(
         offline.setattr(constants, "HF_HUB_OFFLINE", True)
         assert "not in the Hub cache" in refusal()
     assert weights.find("me/digits").read_bytes() == files[hub.MODEL]
+
+
+@pytest.mark.parametrize("repo", ["me/digits", "me/digits@main2"])
+def test_a_hub_that_is_silent_for_long_is_given_up(
+    repo: str, stand_in: StandIn, files: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """huggingface_hub itself waits for each answer, and asks for it again, for more than six minutes."""
+    answers = threading.Event()
+    stand_in.commit("me/digits", files)
+    stand_in.fault = fails(lambda request: gone(request, not answers.wait(60)), "HEAD", hub.SUMS)
+    monkeypatch.setattr(constants, "HF_HUB_ETAG_TIMEOUT", 60)
+    monkeypatch.setattr(hub, "SECONDS", 0.3)
+    began = time.monotonic()
+    said = refusal(repo)
+    assert f"did not send {repo} within 0 seconds" in said and time.monotonic() - began < 20
+    assert ("run `hf download me/digits --revision main2`" if "@" in repo else "run `hf download me/digits`") in said
+    answers.set()
+    until(lambda: not any(thread.name.startswith("hub ") for thread in threading.enumerate()))
 
 
 @pytest.mark.parametrize(("change", "method"), [(truncated, "GET"), (altered, "GET"), (broken, "HEAD")])

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from vae import morph, morph_sequence, paths
+from vae import morph, morph_sequence, paths, type_digits
 from vae.bank import bank_of
 from vae.errors import BadRequest
 from vae.model import VAE, build
@@ -21,7 +21,8 @@ from vae.morphing import (
     paste,
     residual_weight,
 )
-from vae.pipeline import pipeline_of
+from vae.pipeline import Pipeline, pipeline_of
+from vae.request import MorphRequest, produce, read_numbers
 
 PATHS = ["linear", "slerp", "handwritten", "auto"]
 SPEEDS = ["raw", "constant", "eased"]
@@ -88,6 +89,18 @@ def test_a_conditional_model_goes_from_class_to_class(stack) -> None:
     mixed[0, [3, 8]] = 0.5
     expected = model.decode((z[0] + z[1]) / 2, mixed)[0, 0]
     torch.testing.assert_close(frames[1], expected, atol=1e-5, rtol=0)
+
+
+def test_steps_between_handwritten_digits_are_even(pipeline: Pipeline) -> None:
+    """Over 100 pairs of test digits the spread of the step lengths is 0.0043 of their mean, at most 0.019; on typed
+    digits, which are here, it is alike."""
+    spreads = []
+    for seed in range(12):
+        stacks = [type_digits(text, seed) for text in ("32", "74")]
+        change = make_morph(pipeline, stacks, [[3, 2], [7, 4]]).digits.diff(dim=0).flatten(1).norm(dim=1)
+        spreads.append(float(change.std() / change.mean()))
+    assert sum(spreads) / len(spreads) < 0.008
+    assert max(spreads) < 0.03
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -276,3 +289,19 @@ def test_paste_lays_pictures_anywhere() -> None:
     assert canvas[1].sum() == pytest.approx(64, rel=0.1)
     paste(canvas, disc, torch.zeros(3))
     assert canvas.max() <= 1  # ink on ink stays ink
+
+
+def test_digits_that_the_model_wrote_are_where_they_were_decoded_from(pipeline: Pipeline) -> None:
+    request = MorphRequest("32", "41", formats=(), steps=20)
+    readings = read_numbers(request, pipeline)
+    first, last = endpoints(
+        pipeline.model, [r.pictures for r in readings], [r.labels for r in readings], codes=[r.z for r in readings]
+    )
+    assert torch.equal(first.z, readings[0].z) and not first.residual.any() and not last.residual.any()
+    made = produce(request, pipeline).frames
+    for frame, reading in ((made[0], readings[0]), (made[-1], readings[1])):
+        torch.testing.assert_close(frame, torch.cat(list(reading.pictures[:, 0]), 1), atol=1e-5, rtol=0)
+    mixed = endpoints(
+        pipeline.model, [readings[0].pictures, readings[1].pictures], [[3, 2], [4, 1]], codes=[None, readings[1].z]
+    )
+    assert not torch.equal(mixed[0].z, readings[0].z) and torch.equal(mixed[1].z, readings[1].z)

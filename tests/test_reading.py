@@ -28,7 +28,7 @@ def test_a_reading_has_a_second_guess_at_each_digit(pipeline: Pipeline) -> None:
 
 
 def test_what_is_told_rules(pipeline: Pipeline) -> None:
-    reading = Reading(torch.zeros(2, 1, 28, 28), (7, 4), (0.6, 0.99), None, ((1, 0.3), (9, 0.01)))
+    reading = Reading(torch.zeros(2, 1, 28, 28), (7, 4), (0.6, 0.99), None, None, ((1, 0.3), (9, 0.01)))
     told = reading.told(0, 1)
     assert told.number == "14" and told.labels == [1, 4] and told.certainty == (1.0, 0.99)
     assert told.seconds == ((7, 0.0), (9, 0.01)) and told.pictures is reading.pictures

@@ -1,5 +1,5 @@
 """Weights on the Hugging Face Hub: download and upload. The one home of huggingface_hub, which is imported
-when a repo is named and not before; retries and timeouts are its own.
+when a repo is named and not before; retries and timeouts are its own, but for the one of a whole download.
 
 A repo is `user/repo` or `user/repo@revision`, of whose FILES only the model must exist. A copy in the cache
 is used without asking the Hub; `hf download user/repo` fetches a newer one.
@@ -7,7 +7,9 @@ is used without asking the Hub; `hf download user/repo` fetches a newer one.
 
 import logging
 import re
+import threading
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future, wait
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,6 +20,7 @@ log = logging.getLogger("digit_morph.hub")
 MODEL, SUMS = "model.safetensors", "SHA256SUMS"
 FILES = (SUMS, "bank.safetensors", "reader.safetensors", "segmenter.safetensors", MODEL)  # last; see `_download`
 REPO = re.compile(r"(\w[\w.-]*/\w[\w.-]*)(?:@([\w./-]+))?", re.ASCII)
+SECONDS = 120.0  # for a whole download: huggingface_hub's own times are for one answer, and it asks again and again
 INSTEAD = "name another one, or train your own: python train.py --model flagship --out runs/flagship"
 
 
@@ -50,15 +53,40 @@ def fetch(repo: Repo, intact: Callable[[Path], bool]) -> Path:
         if constants.HF_HUB_OFFLINE:
             raise WeightsError(f"{repo} is not in the Hub cache and HF_HUB_OFFLINE is set: unset it, or {INSTEAD}")
         log.info("fetching %s from %s", repo, constants.ENDPOINT)
-        for force in (False, True):
-            path = _download(repo, force)
-            damaged = [each for name in FILES if (each := path.with_name(name)).exists() and not intact(each)]
-            if not damaged:
-                return path
-            for each in {*damaged, path}:
-                each.unlink()  # nor does the next start find a model in the cache
+        return _in_time(repo, lambda: _sound(repo, intact))
     except (errors.HTTPError, OSError, ValueError) as error:
         raise WeightsError(_explained(error, repo)) from error
+
+
+def _in_time(repo: Repo, download: Callable[[], Path]) -> Path:
+    """What `download` returns, and raises. A thread cannot be stopped: one that is late goes on, but no process waits
+    for it when it ends."""
+    done: Future[Path] = Future()
+
+    def run() -> None:
+        try:
+            done.set_result(download())
+        except Exception as error:
+            done.set_exception(error)
+
+    threading.Thread(target=run, name=f"hub {repo}", daemon=True).start()
+    wait([done], SECONDS)
+    if not done.done():
+        slow = f"hf download {repo.name}" + (f" --revision {repo.revision}" if repo.revision != "main" else "")
+        late = f"the Hub did not send {repo} within {SECONDS:.0f} seconds"
+        raise WeightsError(f"{late}: over a slow line run `{slow}` before, or {INSTEAD}")
+    return done.result()
+
+
+def _sound(repo: Repo, intact: Callable[[Path], bool]) -> Path:
+    """A download all of whose files are intact, at the second try at the latest."""
+    for force in (False, True):
+        path = _download(repo, force)
+        damaged = [each for name in FILES if (each := path.with_name(name)).exists() and not intact(each)]
+        if not damaged:
+            return path
+        for each in {*damaged, path}:
+            each.unlink()  # nor does the next start find a model in the cache
     names = " and ".join(each.name for each in damaged)
     raise WeightsError(f"{repo}: {names} came with a wrong sha256, twice; try again later, or {INSTEAD}")
 

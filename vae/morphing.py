@@ -157,22 +157,24 @@ def make_morph(
     path: PathName = "auto",
     speed: Speed = "constant",
     refine: bool = True,
+    codes: Sequence[Tensor | None] | None = None,
 ) -> Morph:
-    """The morph from each stack to the next; `labels` says which digits the stacks are. As `morph`."""
+    """The morph from each stack to the next; `labels` says which digits the stacks are, `codes` the latents of those
+    that the model itself has decoded. As `morph`."""
     if len(stacks) < 2 or steps < 2:
         raise ValueError("a morph needs at least two numbers and two steps")
     if speed not in get_args(Speed):
         raise ValueError(f"there is no speed '{speed}'; choose one of {', '.join(get_args(Speed))}")
-    ends = endpoints(pipeline.model, stacks, labels, refine)
+    ends = endpoints(pipeline.model, stacks, labels, refine, codes)
     places, count = max(len(end.z) for end in ends), (steps - 1) * (len(ends) - 1) + 1
     digits, left = torch.zeros(count, places, SIDE, SIDE), torch.zeros(count, places)
     for k, (a, b) in enumerate(pairwise(ends)):
         giving_up.check()
         segment = Segment(pipeline, a, b, path)
         time = frame_times(steps, speed)
-        alpha = time if speed == "raw" else paths.even_steps(segment.decode, time)
+        shared = segment.decode(time) if speed == "raw" else paths.even_steps(segment.decode, time)[1]
         edge, visible = layout(len(a.z), len(b.z), places, time)
-        own = segment.frames(alpha, visible)
+        own = segment.frames(shared, visible)
         new = slice(k * (steps - 1) + (k > 0), (k + 1) * (steps - 1) + 1)  # the first is the last of the segment before
         digits[new, places - own.shape[1] :], left[new, places - own.shape[1] :] = own[k > 0 :], edge[k > 0 :]
     return Morph(digits, left, steps)
@@ -213,11 +215,30 @@ def crossfade(source: Tensor, target: Tensor, steps: int) -> Tensor:
 
 
 def endpoints(
-    model: VAE, stacks: Sequence[Tensor], labels: Sequence[Sequence[int]], refine: bool = True
+    model: VAE,
+    stacks: Sequence[Tensor],
+    labels: Sequence[Sequence[int]],
+    refine: bool = True,
+    codes: Sequence[Tensor | None] | None = None,
 ) -> list[Endpoints]:
-    """Every digit of every stack encoded (and refined) in one batch."""
-    x = torch.cat(list(check_stacks(stacks))).detach().float().cpu()
-    y = torch.tensor([label for part in labels for label in part])
+    """Every digit of every stack, encoded (and refined) in one batch; a stack that was decoded from known `codes`
+    `(N, D)` needs neither, and leaves no residual."""
+    codes = codes if codes and refine else [None] * len(stacks)
+    parts = list(zip(check_stacks(stacks), labels, codes, strict=True))
+    unknown = [(stack, label) for stack, label, z in parts if z is None]
+    encoded = iter(_encoded(model, unknown, refine) if unknown else ())
+    return [next(encoded) if z is None else _written(stack, label, z) for stack, label, z in parts]
+
+
+def _written(stack: Tensor, labels: Sequence[int], z: Tensor) -> Endpoints:
+    pictures = stack[:, 0].detach().float().cpu()
+    return Endpoints(pictures, z, torch.zeros_like(pictures), torch.tensor(labels))
+
+
+def _encoded(model: VAE, parts: Sequence[tuple[Tensor, Sequence[int]]], refine: bool) -> list[Endpoints]:
+    stacks = [stack for stack, _ in parts]
+    x = torch.cat(stacks).detach().float().cpu()
+    y = torch.tensor([label for _, labels in parts for label in labels])
     given = y if model.config.classes else None
     prepared = model.prepare(x)
     with torch.inference_mode():
@@ -264,11 +285,11 @@ class Segment:
         leaving, arriving = (residual_weight(share)[:, None, None, None] for share in (alpha, 1 - alpha))
         return (pictures + leaving * a.residual[i:] + arriving * b.residual[j:]).clamp_(0, 1)
 
-    def frames(self, alpha: Tensor, visible: Tensor) -> Tensor:
-        """Every digit of the longer number, `(T, N, 28, 28)`: at `alpha` `(T,)`, or drawn as far as `visible` says."""
+    def frames(self, shared: Tensor, visible: Tensor) -> Tensor:
+        """Every digit of the longer number, `(T, N, 28, 28)`: `shared` beside those drawn as far as `visible` says."""
         extra = [*self.a.pictures[: self.i], *self.b.pictures[: self.j]]
         drawn = [reveal(picture, visible[:, k])[:, None] for k, picture in enumerate(extra)]
-        return torch.cat([*drawn, self.decode(alpha)], 1)
+        return torch.cat([*drawn, shared], 1)
 
 
 def curve_between(path: PathName, bank: Bank | None, a: Endpoints, k: int, b: Endpoints, m: int) -> paths.Curve:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import torch
@@ -12,8 +12,9 @@ from torch import Tensor
 
 from vae import sketch
 from vae.bank import check_number, type_codes
+from vae.classifier import Classifier, log_probabilities
 from vae.errors import BadRequest
-from vae.pipeline import Pipeline, default_pipeline
+from vae.pipeline import Pipeline, Typist, default_pipeline
 from vae.style import transported
 
 NumberInput = Any
@@ -35,6 +36,7 @@ class Reading:
         digits: what each is taken for.
         certainty: how likely that is, calibrated on drawings: of those with 0.9, nine in ten are right.
         typed: the number that was typed, if it was.
+        z: the latents `(N, D)` that the typist decoded the pictures from, if it did.
         seconds: the next best guess at each, and how likely that is.
     """
 
@@ -42,6 +44,7 @@ class Reading:
     digits: tuple[int, ...]
     certainty: tuple[float, ...]
     typed: str | None = None
+    z: Tensor | None = None
     seconds: tuple[tuple[int, float], ...] = ()
 
     @property
@@ -78,8 +81,17 @@ def read_number(side: NumberInput, pipeline: Pipeline, seed: int = 0) -> Reading
 
 def read_typed(number: str, pipeline: Pipeline, seed: int = 0, like: Reading | None = None) -> Reading:
     """A typed number as digits, in the handwriting of `like`, or in one of the test set's, chosen by seed."""
-    pictures = write_like(like, number, pipeline) if like else write(number, pipeline, seed)
-    return _read(pictures, pipeline, number)
+    if like:
+        return _read(write_like(like, number, pipeline), pipeline, number)
+    return _written(pipeline.require_typist(), pipeline.reader, number, seed)
+
+
+@lru_cache(maxsize=512)
+def _written(typist: Typist, reader: Classifier, number: str, seed: int) -> Reading:
+    """The same few numbers are typed again and again."""
+    pictures, z = _write(typist, number, seed)
+    with torch.inference_mode():
+        return _reading(pictures, log_probabilities(reader, pictures), number, z)
 
 
 def read_drawn(
@@ -107,14 +119,14 @@ def _read(pictures: Tensor, pipeline: Pipeline, typed: str | None = None, guesse
     likely = pipeline.log_probabilities(pictures)
     if guesses is not None:
         likely = (READER * likely + guesses[:, :10].log_softmax(1)) / TEMPERATURE
-    certainty, digits = likely.softmax(1).topk(2)
-    return Reading(
-        pictures,
-        tuple(digits[:, 0].tolist()),
-        tuple(certainty[:, 0].tolist()),
-        typed,
-        tuple(zip(digits[:, 1].tolist(), certainty[:, 1].tolist(), strict=True)),
-    )
+    return _reading(pictures, likely, typed)
+
+
+def _reading(pictures: Tensor, likely: Tensor, typed: str | None = None, z: Tensor | None = None) -> Reading:
+    """Of log-probabilities `(N, 10)`, up to a constant."""
+    certainty, digits = (best.tolist() for best in likely.softmax(1).topk(2))
+    first, second = ([(d[k], c[k]) for d, c in zip(digits, certainty, strict=True)] for k in (0, 1))
+    return Reading(pictures, tuple(d for d, _ in first), tuple(c for _, c in first), typed, z, tuple(second))
 
 
 def type_digits(number: str, seed: int = 0) -> Tensor:
@@ -127,10 +139,15 @@ def type_digits(number: str, seed: int = 0) -> Tensor:
 
 def write(number: str, pipeline: Pipeline, seed: int = 0) -> Tensor:
     """`type_digits` of a number that was checked."""
-    model, bank = pipeline.require_typist()
+    return _write(pipeline.require_typist(), number, seed)[0]
+
+
+def _write(typist: Typist, number: str, seed: int) -> tuple[Tensor, Tensor]:
+    """A number's pictures, and the latents that they were decoded from."""
+    z = type_codes(typist.bank, number, seed)[0]
     with torch.inference_mode():
-        pictures = model.decode(type_codes(bank, number, seed)[0])
-    return pictures.clone()  # an ordinary tensor, outside inference mode
+        pictures = typist.model.decode(z)
+    return pictures.clone(), z  # an ordinary tensor, outside inference mode
 
 
 def write_like(drawn: Reading, number: str, pipeline: Pipeline) -> Tensor:

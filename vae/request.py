@@ -200,7 +200,9 @@ def produce(
     readings = readings or read_numbers(request, pipeline)
     request.check_files(max(len(reading.digits) for reading in readings))
     stacks, labels = [r.pictures for r in readings], [r.labels for r in readings]
-    morph = make_morph(pipeline, stacks, labels, request.steps, request.path, request.speed, request.refine)
+    is_typist = pipeline.typist is not None and pipeline.model is pipeline.typist.model
+    codes = [r.z if is_typist else None for r in readings]
+    morph = make_morph(pipeline, stacks, labels, request.steps, request.path, request.speed, request.refine, codes)
     return MorphResult(request, morph, readings, {name: encode(request, morph, name) for name in request.formats})
 
 

@@ -1,10 +1,12 @@
 """How much the server makes under load: python -m tests.benchmarks.load [--url URL] [--clients 1 10 100]
 
 Serves the page itself unless it is told where one is, then lets so many clients ask as fast as they are answered,
-a part of them by the page's own events, by API and by MCP (--kinds), and one more look at `/` all the while.
+a part of them as the page does, by API and by MCP (--kinds), and one more look at `/` all the while.
 Prints a line a number of clients: morphs a second, median and 95th percentile of their seconds, what was refused
 and with which sentence, and the same of `/`. A client that is refused waits as long as it is told to, or 2 seconds.
 The clients take a part of the processor as well: compare figures of one machine only, and leave it idle.
+With --check the command ends with 1 where something else than a morph or a sentence came, the answer to another
+request, no morph at all, or no `/`: as CI asks, which knows nothing of speed.
 """
 
 from __future__ import annotations
@@ -17,7 +19,6 @@ import secrets
 import subprocess
 import sys
 import time
-import urllib.request
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -26,11 +27,14 @@ import gevent
 from locust import FastHttpUser, task
 from locust.env import Environment
 
+from tests.fuzz.values import check_sentence
 from tests.serving import await_health, free_port
+from vae.ui.messages import NEUTRAL
 
 API = "/gradio_api"
-STEPS, SIZE = 60, 256  # of a morph by API and MCP; the page asks for its own
+STEPS, SIZE = 60, 256  # of a morph; the page asks for no size
 RETRY = re.compile(r"in about (\d+) seconds?")
+ANOTHERS = "the answer to another request"  # in place of a refusal
 
 
 class Client(FastHttpUser):
@@ -42,9 +46,10 @@ class Client(FastHttpUser):
     def numbers(self) -> tuple[str, str]:
         return str(random.randrange(10, 100)), str(random.randrange(10, 100))
 
-    def done(self, name: str, started: float, answer: str, made: bool) -> None:
-        """Count a morph or a refusal; who was refused waits."""
-        sentence = "" if made else refusal_in(answer)
+    def done(self, name: str, started: float, answer: str, made: bool, own: bool) -> None:
+        """Count a morph, which is the `own` one or another's, or a refusal; who was refused waits."""
+        sentence = refusal_in(answer) if not made else "" if own else ANOTHERS
+        made &= own
         self.environment.events.request.fire(
             request_type="morph",
             name=name,
@@ -79,27 +84,20 @@ class ByApi(Client):
             with self.client.get(f"{API}/call/morph_numbers/{event}", name="result", catch_response=True) as answer:
                 answer.success()
                 text = answer.text or ""
-        self.done("api", started, text, "event: complete" in text)
+        self.done("api", started, text, "event: complete" in text, f"/{source}-to-{target}.mp4" in text)
 
 
 class ByPage(Client):
-    function = 0  # of the page's event, as its configuration numbers it
-
     @task
     def morph(self) -> None:
         started, (source, target) = time.monotonic(), self.numbers()
-        session = secrets.token_hex(6)
-        values = ["type", None, None, source, target, "", 0, "own", 60, 30, "auto", "constant", "bounce", "ink", 512]
-        body = {"data": values, "fn_index": self.function, "session_hash": session, "trigger_id": 0}
-        with self.client.post(f"{API}/queue/join", json=body, catch_response=True) as asked:
-            asked.success()
-            text = asked.text or ""
-        if asked.status_code == 200:
-            address = f"{API}/queue/data?session_hash={session}"
-            with self.client.get(address, name="result", catch_response=True) as answer:
-                answer.success()
-                text = answer.text or ""
-        self.done("page", started, text, '"video"' in text)
+        body = page_body(source, target, STEPS, random.randrange(10**6))
+        headers = {"x-digit-morph-page": secrets.token_hex(6)}
+        with self.client.post("/page/morph", json=body, headers=headers, catch_response=True) as answer:
+            answer.success()
+            text = answer.text or ""
+        numbers = re.findall(r'"number": ?"(\d+)"', text)
+        self.done("page", started, text, '"film"' in text, numbers == [source, target])
 
 
 class ByMcp(Client):
@@ -113,7 +111,7 @@ class ByMcp(Client):
         with self.client.post(f"{API}/mcp/", json=body, headers=accept, catch_response=True) as answer:
             answer.success()
             text = answer.text or ""
-        self.done("mcp", started, text, ".mp4" in text)
+        self.done("mcp", started, text, ".mp4" in text, f"/{source}-to-{target}.mp4" in text)
 
 
 class Onlooker(FastHttpUser):
@@ -130,11 +128,10 @@ class Onlooker(FastHttpUser):
 KINDS: dict[str, type[Client]] = {"api": ByApi, "page": ByPage, "mcp": ByMcp}
 
 
-def page_event(url: str) -> int:
-    """The number of the page's event Morph."""
-    with urllib.request.urlopen(f"{url}/config", timeout=60) as answer:
-        config = json.load(answer)
-    return next(int(event["id"]) for event in config["dependencies"] if "asked(values, true)" in str(event.get("js")))
+def page_body(source: str, target: str, steps: int, seed: int = 0) -> dict[str, Any]:
+    """What the page sends for two typed numbers."""
+    options = {"steps": steps, "path": "auto", "speed": "constant", "seed": seed, "hand": "own"}
+    return {"source": {"number": source}, "target": {"number": target}, "via": "", **options}
 
 
 def load(url: str, kinds: list[str], clients: int, seconds: float) -> dict[str, Any]:
@@ -176,26 +173,44 @@ def load(url: str, kinds: list[str], clients: int, seconds: float) -> dict[str, 
     return found
 
 
+def faults_in(found: dict[str, Any]) -> list[str]:
+    """What no number of clients excuses."""
+    faults = [f"{count} times: {said}" for said, count in found["refusals"].items() if not is_sentence(said)]
+    faults += [f"/ failed {found['/ failed']} times"] if found["/ failed"] else []
+    return faults + ([] if any(found["made"].values()) else ["no morph was made"])
+
+
+def is_sentence(text: str) -> bool:
+    try:
+        check_sentence(text)
+    except AssertionError:
+        return False
+    return text != NEUTRAL
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--url", help="of a page that is served already")
     parser.add_argument("--clients", type=int, nargs="+", default=[1, 10, 30, 100])
     parser.add_argument("--kinds", nargs="+", choices=list(KINDS), default=list(KINDS))
     parser.add_argument("--seconds", type=float, default=20)
+    parser.add_argument("--check", action="store_true", help="end with 1 where something is wrong")
     options = parser.parse_args()
-    url, server = options.url, None
+    url, server, faults = options.url, None, []
     if url is None:
         port = free_port()
         url, root = f"http://127.0.0.1:{port}", Path(__file__).parents[2]
         server = subprocess.Popen([sys.executable, "app.py", "--port", str(port)], cwd=root, stderr=subprocess.DEVNULL)
         await_health(server, f"{url}/healthz")
     try:
-        ByPage.function = page_event(url)
         for clients in options.clients:
-            print(json.dumps(load(url, options.kinds, clients, options.seconds)), flush=True)
+            print(json.dumps(found := load(url, options.kinds, clients, options.seconds)), flush=True)
+            faults += faults_in(found)
     finally:
         if server:
             server.terminate()
+    if options.check and faults:
+        sys.exit("\n".join(["what should not be:", *faults]))
 
 
 if __name__ == "__main__":

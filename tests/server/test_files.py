@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import logging
 import os
 import time
@@ -19,6 +20,8 @@ from serving import run as in_thread
 
 from vae.errors import Busy
 from vae.ui.server import files, sessions
+
+MB = 10**6
 
 
 @pytest.fixture
@@ -127,6 +130,29 @@ def test_a_sweeper_that_does_not_get_through_is_not_well(folder: Path, monkeypat
     monkeypatch.setattr(files, "UNWELL_SECONDS", 300)
     monkeypatch.setattr(files, "sweep", lambda *_: (0, 0))
     sweeping(sweeper, lambda: sweeper._last > last)
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "malloc_trim"), reason="this C library keeps what it likes")
+@pytest.mark.usefixtures("hasty")
+def test_a_sweeper_hands_free_memory_back(folder: Path) -> None:
+    """Holes between what stays: the library itself hands back only what is free at the end of its heap."""
+    library = ctypes.CDLL(None)
+    library.malloc.restype, library.free.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
+    blocks = [library.malloc(100_000) for _ in range(2000)]
+    for block in blocks:
+        ctypes.memset(block, 1, 100_000)
+    for number, block in enumerate(blocks):
+        if number % 20:
+            library.free(block)
+    full = resident()
+    sweeping(files.Sweeper(), lambda: resident() < full - 100 * MB)
+    for block in blocks[::20]:
+        library.free(block)
+
+
+def resident() -> int:
+    """Bytes of memory that this process holds."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def test_nothing_is_taken_when_the_folder_is_full(folder: Path) -> None:

@@ -130,7 +130,8 @@ def through_the_guard(method: str, path: str, **request: Any) -> httpx.Response:
     def morph(value: Any) -> Work:
         if value == "bad":
             raise BadRequest("A sentence.")
-        return Work(0.1, lambda: File(b"GIF", "ä.gif", "image/gif") if value == "file" else {"is": value})
+        made = File(b"GIF", "ä.gif", "image/gif") if value == "file" else {"is": value}
+        return Work(0.1, lambda: made, is_public=value != "drawn")
 
     async def play() -> httpx.Response:
         async def app(*_: Any) -> None:
@@ -152,6 +153,13 @@ def test_the_guard_passes_them_on() -> None:
     assert file.content == b"GIF" and file.headers["content-disposition"] == "attachment; filename=%C3%A4.gif"
 
 
+def test_what_everybody_gets_alike_stays_in_the_browser() -> None:
+    answers = [through_the_guard("GET", f'/page/morph?value="{value}"&of=3') for value in ("alike", "drawn")]
+    assert [answer.json()["is"] for answer in answers] == ["alike", "drawn"]
+    assert ["immutable" in answer.headers["cache-control"] for answer in answers] == [True, False]
+    assert through_the_guard("POST", "/page/morph", json="alike").headers["cache-control"] == "no-store"
+
+
 @pytest.mark.parametrize(
     ("method", "path", "content", "status"),
     [
@@ -160,7 +168,9 @@ def test_the_guard_passes_them_on() -> None:
         ("POST", "/page/morph", b"[" * 100 + b"]" * 100, 413),
         ("POST", "/page/nothing", b"1", 404),
         ("POST", "/page/", b"1", 404),
-        ("GET", "/page/morph", b"", 405),
+        ("PUT", "/page/morph", b"1", 405),
+        ("GET", "/page/morph", b"", 400),
+        ("GET", "/page/morph?value={", b"", 400),
     ],
 )
 def test_what_is_refused_is_said_in_a_sentence(method: str, path: str, content: bytes, status: int) -> None:

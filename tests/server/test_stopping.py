@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
@@ -57,17 +58,32 @@ launch.launch(demo, host="127.0.0.1", port=port, quiet=True)
 """
 
 
-class Process:
-    """A small page in a process of its own, whose function waits for the file `done`."""
+# As a container's first process: one that says nothing of signals, the system never ends by them.
+APART = [
+    "unshare",
+    *([] if getattr(os, "getuid", int)() == 0 else ["--user", "--map-root-user"]),
+    "--pid",
+    "--fork",
+    "--kill-child",
+]
 
-    def __init__(self, folder: Path) -> None:
+
+def can_be_apart() -> bool:
+    return bool(shutil.which("unshare")) and subprocess.run([*APART, "true"], stderr=subprocess.DEVNULL).returncode == 0
+
+
+class Process:
+    """A small page in a process of its own, whose function waits for the file `done`; `before` stands before its
+    command."""
+
+    def __init__(self, folder: Path, before: Sequence[str] = ()) -> None:
         self.folder, self.done = folder, folder / "done"
         folder.mkdir()
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         self._log = (folder / "log").open("wb")
         self._process = subprocess.Popen(
-            [sys.executable, "-c", SERVER, str(port), self.done],
+            [*before, sys.executable, "-c", SERVER, str(port), self.done],
             cwd=Path(__file__).parents[2],
             env={**os.environ, "GRADIO_TEMP_DIR": str(folder)},
             stdout=self._log,
@@ -114,6 +130,10 @@ class Process:
     def tell(self, number: int) -> None:
         self._process.send_signal(number)
 
+    def inner(self) -> int:
+        """The number, out here, of the process that `unshare` has started."""
+        return int(Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text())
+
     def ended(self) -> int:
         return self._process.wait(60)
 
@@ -134,6 +154,8 @@ def processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[st
     """By name; they start side by side."""
     base = tmp_path_factory.mktemp("stopping")
     running = {name: Process(base / name) for name in ("patient", "hurried")}
+    if can_be_apart():
+        running["first"] = Process(base / "first", APART)
 
     def ready(name: str) -> Process:
         running[name].ready()
@@ -173,6 +195,20 @@ def test_who_asks_twice_is_not_kept_waiting(processes: Callable[[str], Process])
         assert server.ended() == 0
         assert "This was given up; please ask again." in called.result()[1]
     assert not server.own
+
+
+@pytest.mark.skipif("not can_be_apart()", reason="no process can be put apart here")
+def test_a_containers_first_process_stops_too(processes: Callable[[str], Process]) -> None:
+    server = processes("first")
+    with ThreadPoolExecutor(1) as caller, server:
+        assert Path(f"/proc/{server.inner()}/status").read_text().split("NSpid:")[1].splitlines()[0].split()[-1] == "1"
+        called = caller.submit(server.call)
+        server.begun()
+        os.kill(server.inner(), signal.SIGTERM)
+        until(lambda: server.health() == (503, "stopping"))
+        server.done.touch()
+        assert 'data: ["made"]' in called.result()[1] and server.ended() == 0
+    assert not server.own and "Traceback" not in server.log()
 
 
 HOLDER = """

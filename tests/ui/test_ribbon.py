@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from vae.pipeline import Pipeline
-from vae.request import MorphRequest
+from vae.request import MorphRequest, produce
 from vae.ui.player import payload
 from vae.ui.ribbon import Seen, seen_by_reader
 
@@ -50,3 +50,14 @@ def test_a_speck_is_no_digit(pipeline: Pipeline) -> None:
     speck = torch.zeros(1, 1, 28, 28)
     speck[..., 14, 12:16] = 1
     assert seen_by_reader(pipeline, speck) == [[None]]
+
+
+def test_frames_that_are_not_read_are_those_between_two_that_read_alike(pipeline: Pipeline) -> None:
+    request = MorphRequest("32", "41", formats=())
+    digits = produce(request, pipeline).morph.digits
+    few = seen_by_reader(pipeline, digits)
+    digit, sure = pipeline.read(digits.flatten(0, 1)[:, None])
+    each = zip(digit.view(-1, 2).T.tolist(), sure.view(-1, 2).T.tolist(), strict=True)
+    for line, (expected, certainty) in zip(few, each, strict=True):
+        assert [seen[0] for seen in line if seen] == expected
+        assert max(abs(seen[1] - p) for seen, p in zip(line, certainty, strict=True) if seen) < 0.05

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
+from vae import weights
 from vae.classifier import Classifier, ClassifierConfig, save_classifier
 from vae.model import in_batches
 from vae.training import data
@@ -57,11 +58,12 @@ def scribbles(x: Tensor, count: int, generator: Generator) -> Tensor:
     return turned
 
 
-def begun_from(reader: Classifier, config: ClassifierConfig) -> Classifier:
-    """A classifier of more channels and classes that, until it is trained, reads the first ones as `reader` does."""
+def begun_as_reader(config: ClassifierConfig) -> Classifier:
+    """A classifier of more channels and classes that, until it is trained, reads the first ones as the shipped reader
+    does."""
     classifier = Classifier(config)
     wanted = classifier.state_dict()
-    for name, known in reader.state_dict().items():
+    for name, known in weights.read_tensors(weights.SHIPPED / "reader.safetensors").tensors.items():
         new = torch.zeros_like(wanted[name])
         new[tuple(slice(n) for n in known.shape)] = known
         wanted[name] = new

@@ -18,7 +18,7 @@ from vae.ui.server.turns import Work
 from vae.video import FORMATS
 
 DOWNLOADS = {
-    "mp4": ("MP4", "video"),
+    "mp4": ("Save video", "MP4"),
     "gif": ("GIF", "animated picture"),
     "webp": ("WebP", "animated picture"),
     "avi": ("AVI", "video, Motion JPEG"),
@@ -35,7 +35,7 @@ def download_row() -> gr.HTML:
     )
     return gr.HTML(
         html_template=(
-            f'<div class="downloads"><span class="download-row"><span class="download-name">Download:</span>{files}'
+            f'<div class="downloads"><span class="download-row">{files}'
             '<button type="button" data-link>Copy link</button></span>'
             '<span class="said" role="status"></span></div>'
         ),

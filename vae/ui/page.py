@@ -11,6 +11,7 @@ import gradio as gr
 from vae.pipeline import Pipeline
 from vae.ui import downloads
 from vae.ui.api import endpoints
+from vae.ui.document import Document
 from vae.ui.server import launch
 from vae.ui.server.page_events import Event
 from vae.ui.server.turns import Work
@@ -25,7 +26,7 @@ def build_demo(pipeline: Pipeline) -> gr.Blocks:
         gr.HTML(
             html_template=static("header.html"), js_on_load="digitMorph.mountHeader(element)", apply_default_css=False
         )
-        morph.morph_tab(pipeline)
+        morph.morph_tab(pipeline, demo)
         explore.explore_tab()
         compare.compare_tab(pipeline)
         how.how_tab()
@@ -55,4 +56,6 @@ def page_settings() -> dict[str, Any]:
 def serve(pipeline: Pipeline, demo: gr.Blocks, *, host: str, port: int, share: bool, auth: str | None) -> None:
     """Serve the page until it is stopped."""
     events = page_events(pipeline)
-    launch.launch(demo, host=host, port=port, share=share, auth=auth, events=events, **page_settings())
+    document = Document(demo.config)
+    page = {**page_settings(), "files": document.files, "dress": document.dress}
+    launch.launch(demo, host=host, port=port, share=share, auth=auth, events=events, **page)

@@ -6,13 +6,15 @@ Gradio's own parts get their colours from `theme`; the layout and what is ours l
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterable
 from pathlib import Path
 
 import gradio as gr
 from gradio.themes.utils.colors import Color
 
 STATIC = Path(__file__).parent / "static"
-STYLES = ("page.css", "parts.css", "fields.css", "compare.css", "how.css", "explore.css")
+FIRST_STYLES = ("page.css", "parts.css", "fields.css")  # what is seen first
+STYLES = (*FIRST_STYLES, "compare.css", "how.css", "explore.css")
 
 SANS = ("ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Roboto", "Liberation Sans", "sans-serif")
 MONO = ("ui-monospace", "Consolas", "Liberation Mono", "monospace")
@@ -130,15 +132,20 @@ def static(name: str) -> str:
     return (STATIC / name).read_text(encoding="utf-8")
 
 
+def bundle(besides: Iterable[str] = ()) -> str:
+    """The page's scripts as one; `page.js` first, as the others add to its object."""
+    names = sorted((path.name for path in STATIC.glob("*.js")), key=lambda name: (name != "page.js", name))
+    return "\n".join(static(name) for name in names if name not in besides)
+
+
 def head() -> str:
-    """What the page's head needs, inline, so that it is there before anything is shown.
+    """What a page needs that some other site makes of this one's config; our own page has it as files
+    (`vae.ui.document`).
 
     The style is here and not in Gradio's `css`, which would put a selector of its own before each of ours.
     """
     style = "".join(static(name) for name in STYLES)
-    names = sorted((path.name for path in STATIC.glob("*.js")), key=lambda name: (name != "page.js", name))
-    scripts = "\n".join(static(name) for name in names)  # page.js first: the others add to its object
-    return f'<meta name="color-scheme" content="light dark"><style>{style}</style><script>{scripts}</script>'
+    return f'<meta name="color-scheme" content="light dark"><style>{style}</style><script>{bundle()}</script>'
 
 
 def gradio_theme() -> gr.themes.Base:

@@ -56,8 +56,8 @@ class Parts:
             raise Refused(413, f"At most {MAX_PARTS} files can be sent at once.")
 
 
-def check_json(body: bytes, is_mcp: bool) -> None:
-    """Raise Refused for a body that is no JSON, has too much in it, or names what is no picture of ours."""
+def check_json(body: bytes, is_mcp: bool) -> Any:
+    """What a body says. Raises Refused where it is no JSON, has too much in it, or names what is no picture of ours."""
     if sum(map(body.count, (b",", b"[", b"{"))) > MAX_VALUES:  # more than there are values: texts have commas
         raise Refused(413, "This request has too many values.")
     try:
@@ -72,6 +72,7 @@ def check_json(body: bytes, is_mcp: bool) -> None:
         raise Refused(413, f"At most {MAX_PICTURES} pictures can be sent at once.")
     for picture in pictures:
         check_picture(picture, is_mcp)
+    return value
 
 
 def pictures_in(value: Any, depth: int = 0) -> list[dict[str, Any]]:

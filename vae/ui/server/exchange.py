@@ -146,9 +146,7 @@ class Exchange:
         del headers["access-control-allow-credentials"]
         return headers.raw
 
-    async def answer(
-        self, status: int, content: dict[str, str | int], more: Sequence[tuple[bytes, bytes]] = ()
-    ) -> None:
+    async def answer(self, status: int, content: dict[str, Any], more: Sequence[tuple[bytes, bytes]] = ()) -> None:
         """A whole JSON answer of our own."""
         await self.give(status, json.dumps(content).encode(), [(b"content-type", b"application/json"), *more])
 
@@ -161,7 +159,7 @@ class Exchange:
     async def refuse(self, refusal: Refused) -> None:
         """Say why, if nothing was said yet; both keys, as gradio's clients read either."""
         if not self.status:
-            content: dict[str, str | int] = {"detail": refusal.sentence, "error": refusal.sentence}
+            content = {"detail": refusal.sentence, "error": refusal.sentence}
             kept = [pair for pair in (self.failure or {}).get("headers", ()) if pair[0] not in OF_A_BODY]
             await self.answer(refusal.status, content, [*kept, *refusal.headers])
         self.refused = True

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import contextlib
+import ctypes
 import gc
 import logging
 import os
@@ -179,8 +181,20 @@ def sweep(
     return swept, left
 
 
+def trim_memory() -> None:
+    """Have the C library hand what it holds and nobody uses back to the system, where it can be told to (glibc).
+
+    A morph takes and frees tens of megabytes, of sizes that differ, in one of several threads, and each has a heap of
+    its own: between what stays, holes are left that the next one does not fit. Left alone, what is in use stays the
+    same and the heaps grow, by 3 to 5 MB for 1,000 morphs.
+    """
+    with contextlib.suppress(OSError, AttributeError, TypeError):  # another library, or (TypeError) Windows
+        ctypes.CDLL(None).malloc_trim(0)
+
+
 class Sweeper:
-    """Sweeps this process's folder now and then, whatever happens on the way; `tidy` is called each time."""
+    """Sweeps this process's folder now and then, and its memory, whatever happens on the way; `tidy` is called each
+    time."""
 
     def __init__(self, tidy: Callable[[], None] = lambda: None) -> None:
         self.folder = Path(get_upload_folder())
@@ -210,6 +224,7 @@ class Sweeper:
                 swept, self.bytes = await asyncio.to_thread(sweep, self.folder, KEPT_SECONDS)
                 self._tidy()
                 gc.collect()  # circles that calls which failed have left
+                await asyncio.to_thread(trim_memory)
                 self._last = time.monotonic()
                 if swept:
                     log.info("swept %d files, %d bytes are left", swept, self.bytes)

@@ -22,7 +22,7 @@ import time
 from collections.abc import Mapping
 from urllib.parse import quote
 
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, QueryParams
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -31,6 +31,8 @@ from vae.errors import BadRequest, Busy
 from vae.giving_up import GivenUp
 from vae.ui.server import logs, page_events, refusals, stopping, visitors
 from vae.ui.server.bodies import Parts, Refused, check_json
+from vae.ui.server.compressed import FOR_EVER
+from vae.ui.server.early import Early
 from vae.ui.server.exchange import MAX_BODY, Exchange, Held, too_large
 from vae.ui.server.files import Sweeper
 from vae.ui.server.turns import Turns, Visitor
@@ -201,9 +203,10 @@ class Guard:
         sweeper: Sweeper | None = None,
         turns: Turns | None = None,
         events: page_events.PageEvents | None = None,
+        early: Early | None = None,
     ) -> None:
         self.app = app
-        self._events = events
+        self._events, self._early = events, early
         self._sweeper, self._turns = sweeper, turns
         self._held = Held()
         self._under_way = 0
@@ -294,7 +297,10 @@ class Guard:
                 if is_upload:
                     exchange.parts = Parts(headers)  # counted as they come
                 else:
-                    check_json(await exchange.body(), is_mcp)
+                    asked = check_json(await exchange.body(), is_mcp)
+                    if self._early and (told := self._early.answer(path, asked, Headers(scope=inner))):
+                        await exchange.answer(200, told)
+                        return
                 if is_mcp:
                     watching = asyncio.create_task(self._watch(exchange, visitor.session))
                     held.callback(watching.cancel)
@@ -309,15 +315,17 @@ class Guard:
     async def _answer_page(
         self, events: page_events.PageEvents, scope: Scope, headers: Headers, exchange: Exchange
     ) -> None:
-        if scope["method"] != "POST":
+        lasts = scope["method"] == "GET"
+        if not lasts and scope["method"] != "POST":
             raise Refused(405, refusals.SENTENCES[405])
-        body = await exchange.body()
+        body = QueryParams(scope["query_string"]).get("value", "").encode() if lasts else await exchange.body()
         check_json(body, is_mcp=False)
         visitor = Visitor(exchange.address, headers.get(page_events.PAGE, "")[: page_events.LONGEST_NAME])
         name = path_of(scope).removeprefix(page_events.PREFIX)
         made = await events.answer(name, body, visitor, exchange.left())
         waiting = (page_events.WAITING, b"%d" % (self._turns.waiting if self._turns else 0))
-        await exchange.give(200, made.body, [*made.headers, waiting])
+        cache = FOR_EVER.encode() if lasts and made.is_public else b"no-store"
+        await exchange.give(200, made.body, [*made.headers, waiting, (b"cache-control", cache)])
 
     async def _watch(self, exchange: Exchange, call: str) -> None:
         """Give a call by MCP up when its caller leaves; those of the page, Gradio reports."""

@@ -17,11 +17,14 @@ import httpx
 from gradio import processing_utils
 
 from vae.ui.server import connections, refusals, stopping
+from vae.ui.server.compressed import Kept
+from vae.ui.server.early import Early
 from vae.ui.server.files import Sweeper
 from vae.ui.server.guard import Guard
 from vae.ui.server.page_events import Event, PageEvents
 from vae.ui.server.pictures import MAX_FILE
 from vae.ui.server.sessions import Abandoned, Forgetful, bound_uploads, keep_no_statistics, tell_who_leaves
+from vae.ui.server.static import Dress, Static, as_it_is
 from vae.ui.server.turns import TURNS
 
 
@@ -53,7 +56,11 @@ class NoFetch(httpx.AsyncBaseTransport):
 
 
 def guarded(
-    events: Mapping[str, Event], trust_proxy: bool | None = None, auth: str | None = None
+    events: Mapping[str, Event],
+    trust_proxy: bool | None = None,
+    auth: str | None = None,
+    files: Mapping[str, Kept] = MappingProxyType({}),
+    dress: Dress = as_it_is,
 ) -> Callable[[Any], AbstractAsyncContextManager[None]]:
     """A lifespan that guards the app it is given, for `launch(app_kwargs={"lifespan": ...})`."""
 
@@ -64,12 +71,13 @@ def guarded(
         demo = app.get_blocks()
         sweeper = Sweeper(Abandoned(demo).forget)
         app.middleware_stack = Guard(
-            app.middleware_stack,
+            Static(app.middleware_stack, files, dress),
             trust_proxy=trust_proxy,
             auth=auth,
             sweeper=sweeper,
             turns=TURNS,
             events=PageEvents(events, TURNS),
+            early=Early(TURNS, demo._queue),
         )
         app.state.loop = asyncio.get_running_loop()
         app.state_holder = Forgetful(demo)
@@ -99,19 +107,21 @@ def launch(
     share: bool = False,
     auth: str | None = None,
     events: Mapping[str, Event] = MappingProxyType({}),
+    files: Mapping[str, Kept] = MappingProxyType({}),
+    dress: Dress = as_it_is,
     **page: Any,
 ) -> Any:
     """`demo.queue(...).launch(...)` with the settings above and the guard around the app.
 
     `host` and `port` left out are gradio's (GRADIO_SERVER_NAME, as a Space sets it). `events` are those that the page's
-    own scripts ask for. `page` takes
+    own scripts ask for, `files` and `dress` what `static` sends beside and instead of Gradio's page. `page` takes
     what else `launch` takes (theme, css, prevent_thread_lock, ...) and may override a setting.
     """
     # A shared link comes through gradio's tunnel, which sets X-Forwarded-*.
     trust_proxy = True if share else None
     # MCP calls the page's own address, and cannot be told a password.
     settings = {**launch_settings(), "mcp_server": not auth, **page}
-    settings["app_kwargs"] = {"lifespan": guarded(events, trust_proxy, auth)}
+    settings["app_kwargs"] = {"lifespan": guarded(events, trust_proxy, auth, files, dress)}
     waits = not settings.pop("prevent_thread_lock", False)
     if waits:
         stopping.serving.set()

@@ -1,4 +1,5 @@
-"""What the page asks the server for: `POST /page/NAME` with one JSON value, answered with JSON or a file.
+"""What the page asks the server for: `POST /page/NAME` with one JSON value, answered with JSON or a file. What every
+visitor gets alike may be asked for by `GET /page/NAME?value=JSON` too, and then stays in the browser.
 
 Not by Gradio's events, which take two requests, a queue and a stream: over a slow line one round trip is a third of
 the time that a visitor waits, and on a busy server a refusal there costs ten times what it costs here.
@@ -44,8 +45,11 @@ Event = Callable[[Any], Work]
 
 
 class Answer(NamedTuple):
+    """`is_public`: it shows nothing that somebody drew."""
+
     body: bytes
     headers: tuple[tuple[bytes, bytes], ...]
+    is_public: bool = False
 
 
 class PageEvents:
@@ -88,7 +92,8 @@ class PageEvents:
             raise
         except Exception as error:
             raise Refused(500, sentence(error)) from None
-        if work.is_public:
+        made = made._replace(is_public=work.is_public)
+        if made.is_public:
             self._keep(key, made)
         return made
 

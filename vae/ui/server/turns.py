@@ -81,21 +81,11 @@ class Turns:
     @asynccontextmanager
     async def place(self, visitor: Visitor) -> AsyncIterator[None]:
         """Hold a place, as everybody must who is worked for. Raises Busy where there is none, and GivenUp
-        when the visitor leaves.
-
-        An address has at most two thirds of the places that others leave: a school class may sit behind one,
-        and with a few of them nobody fills the house.
-        """
+        when the visitor leaves."""
         if visitor.session in self._left:
             raise giving_up.GivenUp
+        self.check(visitor)
         held: list[str | Visitor] = [visitor, visitor.address] if visitor.address else [visitor]
-        if self._taken[visitor] >= self.share:
-            raise Busy(f"You have {self.share} requests under way already; please wait for one of them.")
-        left = self.places - self._all + self._taken[visitor.address]
-        if visitor.address and self._taken[visitor.address] >= max(2, 2 * left // 3):
-            raise Busy(f"Many requests come from your network just now; {self._when()}")
-        if self._all >= self.places:
-            raise Busy(f"Many people are here just now; {self._when()}")
         self._all += 1
         self._taken.update(held)
         try:
@@ -108,6 +98,21 @@ class Turns:
                 if not self._taken[one]:
                     del self._taken[one]
                     self._numbers.pop(one, None)
+
+    def check(self, visitor: Visitor) -> None:
+        """Raises Busy where there is no place for this visitor just now.
+
+        An address has at most two thirds of the places that others leave: a school class may sit behind one,
+        and with a few of them nobody fills the house.
+        """
+        own, of_address = self._taken[visitor], self._taken[visitor.address]
+        if own >= self.share:
+            raise Busy(f"You have {self.share} requests under way already; please wait for one of them.")
+        left = self.places - self._all + of_address
+        if visitor.address and of_address >= max(2, 2 * left // 3):
+            raise Busy(f"Many requests come from your network just now; {self._when()}")
+        if self._all >= self.places:
+            raise Busy(f"Many people are here just now; {self._when()}")
 
     @asynccontextmanager
     async def _staying(self, session: str) -> AsyncIterator[None]:
@@ -144,9 +149,14 @@ class Turns:
                     await asyncio.sleep(0.02)
                 await asyncio.sleep(0.1)
 
-    def _when(self) -> str:
+    @property
+    def seconds(self) -> int:
+        """In about how many seconds all that is asked for now is done, at least 2."""
         left = sum(one.seconds for one in (*self._waiting, *self._running)) / self.slots
-        return f"please try again in about {max(2, math.ceil(left))} seconds."
+        return max(2, math.ceil(left))
+
+    def _when(self) -> str:
+        return f"please try again in about {self.seconds} seconds."
 
     @asynccontextmanager
     async def turn(self, visitor: Visitor, seconds: float) -> AsyncIterator[None]:

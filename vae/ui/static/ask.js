@@ -4,10 +4,14 @@
   const address = (path) => `${window.gradio_config?.root ?? ""}${path}`;
 
   /* What the event `name` makes of a value, as JSON or, where it is a file, as {blob, name}. Raises an Error whose
-     message is for the visitor; `busy` is set on it where the server has no room just now. */
-  digitMorph.ask = async (name, value) => {
+     message is for the visitor; `busy` is set on it where the server has no room just now. What `lasts` is the same for
+     everybody for as long as this server runs, and stays in the browser. */
+  digitMorph.ask = async (name, value, lasts = false) => {
     const headers = { "Content-Type": "application/json", "X-Digit-Morph-Page": page };
-    const answer = await fetch(address(`/page/${name}`), { method: "POST", headers, body: JSON.stringify(value) }).catch(() => null);
+    const body = JSON.stringify(value);
+    const kept = `?${new URLSearchParams({ value: body, of: window.gradio_config?.app_id })}`;
+    const [query, options] = lasts ? [kept, { headers }] : ["", { method: "POST", headers, body }];
+    const answer = await fetch(address(`/page/${name}${query}`), options).catch(() => null);
     if (!answer) throw new Error(digitMorph.OFFLINE);
     digitMorph.waiting = Number(answer.headers.get("X-Digit-Morph-Waiting"));
     if (!answer.ok) {

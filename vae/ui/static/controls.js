@@ -12,16 +12,6 @@
     return element;
   };
 
-  /* A text by name in sessionStorage or localStorage: read or, with a value, written. */
-  digitMorph.stored = (storage, name, value) => {
-    try {
-      if (value !== undefined) window[storage].setItem(`digit-morph-${name}`, value);
-      return window[storage].getItem(`digit-morph-${name}`);
-    } catch {
-      return null; // a frame without storage
-    }
-  };
-
   /* Buttons of which one is pressed, one for each text; returns what marks one as pressed. */
   digitMorph.choices = (box, texts, choose) => {
     const buttons = texts.map((textContent, i) => {
@@ -42,9 +32,9 @@
   /* The colour that CSS gives an element, as [r, g, b]. */
   digitMorph.colour = (element) => getComputedStyle(element).color.match(/[\d.]+/g).slice(0, 3).map(Number);
 
-  /* A canvas brought to its size on the screen and cleared; null while it is not to be seen. */
-  digitMorph.fitCanvas = (canvas) => {
-    const scale = window.devicePixelRatio || 1;
+  /* A canvas brought to its size on the screen and cleared, or to `most` pixels; null while it is not to be seen. */
+  digitMorph.fitCanvas = (canvas, most = Infinity) => {
+    const scale = Math.min(window.devicePixelRatio || 1, Math.sqrt(most / (canvas.clientWidth * canvas.clientHeight)));
     const [w, h] = [Math.round(canvas.clientWidth * scale), Math.round(canvas.clientHeight * scale)];
     if (!w || !h) return null;
     if (canvas.width !== w || canvas.height !== h) Object.assign(canvas, { width: w, height: h });

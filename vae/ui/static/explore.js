@@ -21,7 +21,7 @@
       asked = waiting.shift();
       const { action, done } = asked;
       error.textContent = "";
-      done(await digitMorph.ask("explore", action).catch((failed) => { error.textContent = failed.message; return null; }));
+      done(await digitMorph.ask("explore", action, action.ask === "map").catch((failed) => { error.textContent = failed.message; return null; }));
       asked = null;
       next();
     }

@@ -4,12 +4,12 @@
   const root = document.documentElement;
   const PATIENCE = 2500; // ms after which the page says what it waits for
   const AT_ONCE = 2; // morphs that the server makes side by side
-  const SLOW = 800; // ms of an answer after which the page asks only when Morph is pressed
   const MADE_BY = ["steps", "path", "speed", "seed", "hand"]; // of the fields, what the frames depend on
   const SHOWN_BY = ["fps", "playback", "style"]; // what the player does by itself
 
-  digitMorph.fields = {}; // what stands in Gradio's fields, by name; none until somebody has changed one
-  digitMorph.live = true;
+  digitMorph.fields = {}; // what stands in Gradio's fields, by name; none until they are all there
+  digitMorph.live = true; // whether the page asks without a press
+  digitMorph.slow = 800; // ms of an answer after which it does not
 
   let flying = null; // asked for, and not answered yet
   let next = null; // to be asked for after that
@@ -29,8 +29,9 @@
   /* What the server would be asked for: the sides of the open tab and the options; null where a side is empty, or is
      being drawn. */
   function wanted() {
-    const { source = "32", target = "41", via = "", ...fields } = digitMorph.fields;
-    const options = Object.fromEntries(MADE_BY.filter((name) => fields[name] !== undefined).map((name) => [name, fields[name]]));
+    const { source, target, via, ...fields } = digitMorph.fields;
+    if (source === undefined) return null;
+    const options = Object.fromEntries(MADE_BY.map((name) => [name, fields[name]]));
     if (root.dataset.tab === "type") return source && target ? { source: { number: source }, target: { number: target }, via, ...options } : null;
     const [one, other] = sheets().map((sheet) => sheet?.sent());
     return one && other ? { source: one, target: other, ...options } : null;
@@ -78,7 +79,7 @@
     } else if (pressed || digitMorph.live) {
       next = { value, key, pressed };
       send();
-    } else digitMorph.showError("Press Morph to see this one: the server is busy.");
+    } else digitMorph.showError("Press Morph to see this one.");
   }
 
   async function send() {
@@ -107,7 +108,7 @@
 
   /* A busy server is asked only by hand, until it is quick again. */
   function goOn(error, seconds) {
-    digitMorph.live = !(error?.busy || digitMorph.waiting || seconds * 1000 > SLOW);
+    digitMorph.live = !(error?.busy || digitMorph.waiting || seconds * 1000 > digitMorph.slow);
   }
 
   function arrived(morph, { key, pressed }) {
@@ -206,14 +207,15 @@
       const ends = [morph.sides[0], morph.sides.at(-1)];
       const typed = ends.every((side) => side.typed);
       digitMorph.openTab(typed ? "type" : "draw");
-      if (!typed && digitMorph.kept("link") !== permalink)
+      const drawnOver = !typed && digitMorph.kept("link") === permalink; // and reloaded since
+      if (!typed && !drawnOver)
         for (const [i, { typed, number, digits }] of ends.entries())
           sheets()[i].set(typed ? { number } : { carried: digits.map(({ ink }) => ink) });
       digitMorph.kept("link", permalink);
       const given = Object.entries({ ...fields, ...look }).filter(([, value]) => value !== null);
       digitMorph.fill(Object.fromEntries(given));
       digitMorph.player.look({ ...digitMorph.LOOK, ...look });
-      arrived(morph, { key: JSON.stringify(wanted()), pressed: true });
+      arrived(morph, { key: drawnOver ? "" : JSON.stringify(wanted()), pressed: true });
     } catch (error) {
       digitMorph.showError(error.message);
     }

@@ -6,6 +6,16 @@ window.digitMorph = { pads: {}, uploads: {}, player: null, downloads: null, morp
   const MORPH_TABS = ["draw", "type", "upload"];
   const TABS = [...MORPH_TABS, "explore", "compare", "how"];
 
+  /* A text by name in sessionStorage or localStorage: read or, with a value, written. */
+  digitMorph.stored = (storage, name, value) => {
+    try {
+      if (value !== undefined) window[storage].setItem(`digit-morph-${name}`, value);
+      return window[storage].getItem(`digit-morph-${name}`);
+    } catch {
+      return null; // a frame without storage
+    }
+  };
+
   /* --- tabs: links to #draw, #type ...; the open one is an attribute of <html>, CSS does the rest --- */
 
   digitMorph.openTab = (tab) => {
@@ -29,7 +39,7 @@ window.digitMorph = { pads: {}, uploads: {}, player: null, downloads: null, morp
 
   function follow() {
     if (known(location.hash)) digitMorph.openTab(location.hash.slice(1));
-    else digitMorph.openLink();
+    else digitMorph.openLink?.();
   }
 
   window.addEventListener("hashchange", follow);
@@ -59,7 +69,7 @@ window.digitMorph = { pads: {}, uploads: {}, player: null, downloads: null, morp
 
   function setTheme(dark, byHand = false) {
     if (byHand) digitMorph.stored("localStorage", "theme", dark ? "dark" : "light");
-    document.body.classList.toggle("dark", dark);
+    for (const element of [root, document.body]) element?.classList.toggle("dark", dark); // the body is Gradio's place
     root.style.colorScheme = dark ? "dark" : "light";
     const themeToggle = document.querySelector(".theme-toggle");
     if (!themeToggle) return;
@@ -68,4 +78,5 @@ window.digitMorph = { pads: {}, uploads: {}, player: null, downloads: null, morp
   }
 
   system.addEventListener("change", () => setTheme(isDark()));
+  setTheme(isDark());
 })();

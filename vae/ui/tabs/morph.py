@@ -20,7 +20,7 @@ OPENING = MorphRequest("3", "8", formats=())
 MADE_BY = ("steps", "path", "speed", "seed", "hand")  # of the options, those that the frames depend on
 
 
-def morph_tab(pipeline: Pipeline) -> None:
+def morph_tab(pipeline: Pipeline, demo: gr.Blocks) -> None:
     """Lay out the stage and its sides and connect them. Making the opening morph here also warms the model."""
     with gr.Row(elem_id="morph-tab"):
         with gr.Column(elem_id="source", min_width=0):
@@ -52,7 +52,8 @@ def morph_tab(pipeline: Pipeline) -> None:
     values = list(fields.values())
     told = f"(...values) => digitMorph.changed({list(fields)}, values)"
     private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-    gr.on([field.input for field in values], None, values, None, js=told, **private)
+    # `change`, not `input`: of a text field, Gradio keeps the latter back when somebody deletes or pastes
+    gr.on([demo.load, *(field.change for field in values)], None, values, None, js=told, **private)
     for listen, action in (
         (go.click, "press()"),
         (another.click, "another()"),
