@@ -92,7 +92,7 @@ def test_every_pen_becomes_one_that_the_model_draws_the_thinner_one_thinner():
 )
 def test_size_and_place_on_the_pad_do_not_matter(left, top, height, pen):
     digit = read_digits(pad((SEVEN, left, top, height), pen=pen))[0, 0]
-    assert overlap(digit, READ_SEVEN) > 0.38 > 0.3 > overlap(digit, READ_FOUR)  # its pen is its own
+    assert overlap(digit, READ_SEVEN) > 0.35 > 0.3 > overlap(digit, READ_FOUR)  # its pen is its own
 
 
 def test_hard_edged_small_rgba():

@@ -126,13 +126,13 @@ def united(pieces: Sequence[Piece]) -> Piece:
 
 
 def _reduced(pieces: Sequence[Piece]) -> Array:
-    """Each piece on the paper of all, `(N, WORK, W)`, hairlines thickened."""
+    """Each piece on the paper of all, `(N, WORK, W)`, hairlines thickened; what is longer than any number, smaller."""
     whole = united(pieces)
     height, width = whole.ink.shape
-    scale = WORK / height
-    size = (max(1, round(width * scale)), WORK)
+    scale = min(WORK / height, LONGEST * WORK / width)
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
     grow = round((HAIRLINE / scale - max(1.0, stroke_width(whole.ink > 0.5))) / 2)
-    layers = np.empty((len(pieces), WORK, size[0]), np.float32)
+    layers = np.empty((len(pieces), size[1], size[0]), np.float32)
     for layer, piece in zip(layers, pieces, strict=True):
         paper = np.zeros_like(whole.ink)
         top, left = piece.top - whole.top, piece.left - whole.left
@@ -145,7 +145,7 @@ def _reduced(pieces: Sequence[Piece]) -> Array:
 
 def _of_parts(ink: Array, recognise: Recogniser, cut: float) -> Way | None:
     """The best way to cut ink `(WORK, W)`, or None if it is too long, or no parts are digits."""
-    if not WORK // 4 < ink.shape[1] < LONGEST * WORK:
+    if len(ink) < WORK or ink.shape[1] < WORK // 4:
         return None
     parts, cuts = find_parts(ink)
     steps = [(part.first, part.last) for part in parts]
