@@ -130,8 +130,8 @@ def _without_rows(ink: Array) -> Array | None:
     cleaned = ink.copy()
     for top, bottom in lines:
         above, below = inked[max(0, top - reach - 1) : top], inked[bottom : bottom + reach + 1]
-        crossing = (above.any(axis=0) & below.any(axis=0)).astype(np.uint8)
-        kept = cv2.dilate(crossing[None], np.ones((1, 2 * reach + 1), np.uint8))[0] > 0
+        crossing = np.asarray([above.any(axis=0) & below.any(axis=0)], np.uint8)
+        kept = cv2.dilate(crossing, np.ones((1, 2 * reach + 1), np.uint8))[0] > 0
         cleaned[top:bottom, ~kept] = 0
     thickness = min((b - a - 2 * reach for a, b in lines), default=0)
     if not lines or (len(lines) < MANY and thickness > FINER * stroke_width(cleaned > INK)):

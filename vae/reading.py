@@ -23,8 +23,7 @@ or bytes) or `Drawing` of one to four digits, or a list of pictures of one digit
 
 MOST_PLACES = 4
 NO_NUMBER = 0.6  # if every mark is as likely as that no digit, there is no number
-READER = 0.2  # weight of the reader's word beside the segmenter's, which saw a digit among the ink around it
-TEMPERATURE = 1.2  # of both together: Guo et al., On Calibration of Modern Neural Networks, 2017
+READER, READER_OF_CUT = 0.5, 0.17  # weight of the reader's word; the rest is the segmenter's, which saw the ink around
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,18 +107,18 @@ def read_drawn(
         sketches = [read(picture, single=several) for picture in side]
     else:
         sketches = [read(side)]
-    guesses = torch.cat([found.guesses for found in sketches])
+    guesses, cut = (torch.cat([found[k] for found in sketches]) for k in (1, 2))
     if float(guesses[:, sketch.NONE].exp().min()) > NO_NUMBER:
         raise BadRequest("I see no number here; draw one, or choose a picture that shows little else.")
-    return _read(change(torch.cat([found.pictures for found in sketches])), pipeline, guesses=guesses)
+    pictures = change(torch.cat([found.pictures for found in sketches]))
+    reader = torch.where(cut, READER_OF_CUT, READER)[:, None]
+    likely = pipeline.log_probabilities(pictures).lerp(guesses[:, :10].log_softmax(1), 1 - reader)
+    return _reading(pictures, likely)
 
 
-def _read(pictures: Tensor, pipeline: Pipeline, typed: str | None = None, guesses: Tensor | None = None) -> Reading:
-    """What digits are, by the reader and, where they were drawn, by what the segmenter saw around them as well."""
-    likely = pipeline.log_probabilities(pictures)
-    if guesses is not None:
-        likely = (READER * likely + guesses[:, :10].log_softmax(1)) / TEMPERATURE
-    return _reading(pictures, likely, typed)
+def _read(pictures: Tensor, pipeline: Pipeline, typed: str | None = None) -> Reading:
+    """What digits are, by the reader alone."""
+    return _reading(pictures, pipeline.log_probabilities(pictures), typed)
 
 
 def _reading(pictures: Tensor, likely: Tensor, typed: str | None = None, z: Tensor | None = None) -> Reading:

@@ -39,10 +39,12 @@ BATCH = 100
 
 
 class Digit(NamedTuple):
-    """A digit: its ink, and the log-probabilities `(11,)` of what it is, the last one of no digit at all."""
+    """A digit: its ink, the log-probabilities `(11,)` of what it is, the last one of no digit at all, and whether it
+    was cut from other ink."""
 
     piece: Piece
     guesses: Array
+    cut: bool = False
 
 
 class Candidates(NamedTuple):
@@ -108,7 +110,9 @@ def _segment_cluster(pieces: list[Piece], recognise: Recogniser, cut: float) -> 
         return [Digit(ink, whole.candidates.guesses[k]) for ink, k in zip(inks, whole.taken, strict=True)]
     if parted:
         inks = _cut_out(united(pieces), [parted.candidates.masks[k] for k in parted.taken])
-        return [Digit(ink, parted.candidates.guesses[k]) for ink, k in zip(inks, parted.taken, strict=True)]
+        return [
+            Digit(ink, parted.candidates.guesses[k], len(inks) > 1) for ink, k in zip(inks, parted.taken, strict=True)
+        ]
     return [recognised(united(pieces), recognise)]
 
 

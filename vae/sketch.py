@@ -50,10 +50,12 @@ class Sketch(NamedTuple):
     Attributes:
         pictures: `(N, 1, 28, 28)` float32 in [0, 1], ink = 1, N >= 1; sized, placed and penned as in MNIST.
         guesses: `(N, 11)`, log-probabilities of what each is among the ink around it; the last one, of no digit.
+        cut: `(N,)` bool, whether it was cut from other ink.
     """
 
     pictures: torch.Tensor
     guesses: torch.Tensor
+    cut: torch.Tensor
 
 
 def read_sketch(
@@ -86,7 +88,8 @@ def read_sketch(
         digits = segment(pieces, recognise, strokes=strokes)
         _check_count(len(digits), max_digits, bearable=max_digits)
     pictures = torch.from_numpy(np.stack([as_mnist(digit.piece.ink) for digit in digits])[:, None])
-    return Sketch(pictures, torch.from_numpy(np.stack([digit.guesses for digit in digits])))
+    guesses = torch.from_numpy(np.stack([digit.guesses for digit in digits]))
+    return Sketch(pictures, guesses, torch.tensor([digit.cut for digit in digits]))
 
 
 def _strokes(drawing: Drawing) -> list[Piece]:

@@ -147,7 +147,8 @@ def _digit(pictures: Pictures, drawings: Sequence[Drawn], random: np.random.Gene
         ink = enlarged(ink, HEIGHT)
     else:
         k = int(random.integers(len(pictures)))
-        label, ink = int(pictures.labels[k]), enlarged(cropped(pictures.images[k, 0].float().numpy() / 255), HEIGHT)
+        small = (pictures.images[k, 0].numpy() / 255).astype(np.float32)
+        label, ink = int(pictures.labels[k]), enlarged(cropped(small), HEIGHT)
     return Drawn(label, cropped(rewritten(ink, random)))
 
 
