@@ -21,6 +21,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw
 
+from vae.classifier import shipped_segmenter
 from vae.errors import BadRequest
 from vae.ink import WORK_SIDE
 from vae.sketch import read_digits
@@ -272,6 +273,7 @@ def say(**what: object) -> None:
 
 def main() -> None:
     torch.set_num_threads(1)
+    shipped_segmenter()  # for all forks
     watch_opencv()
     for name, group in {"shapes": shapes, "files": files}[sys.argv[1]]():
 

@@ -15,8 +15,8 @@ from vae.training.classifiers import scribbles
 @pytest.mark.parametrize("kind", KINDS)
 def test_shapes(kind: str) -> None:
     classifier = Classifier(KINDS[kind]).eval()
-    x = torch.rand(3, 1, 28, 28)
-    assert classifier(x).shape == (3, 10)
+    x = torch.rand(3, KINDS[kind].channels, 28, 28)
+    assert classifier(x).shape == (3, KINDS[kind].classes)
     assert classifier.features(x).shape == (3, KINDS[kind].features)
     torch.testing.assert_close(probabilities(classifier, x).sum(1), torch.ones(3))
     features, probability = judge_features(classifier, x)
@@ -75,7 +75,7 @@ def test_wrong_files_are_refused_by_name(tmp_path: Path, monkeypatch: pytest.Mon
             load_classifier(path)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ("reader", "judge"))
 def test_shipped_classifiers_read_mnist_and_know_when_they_do_not(kind: str, mnist: Path) -> None:
     classifier = load_classifier(kind)
     test = data.load_pictures("mnist", mnist, train=False)[5000:7000]
@@ -89,7 +89,7 @@ def test_shipped_classifiers_read_mnist_and_know_when_they_do_not(kind: str, mni
     assert float(unsure.median()) < (0.5 if kind == "reader" else 0.99)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ("reader", "judge"))
 def test_shipped_classifiers_read_slanted_thick_and_thin_digits(kind: str, mnist: Path) -> None:
     test = data.load_pictures("mnist", mnist, train=False)[:1000]
     moved = data.jitter(data.as_floats(test.images), 1.0, torch.Generator().manual_seed(1), strength=1.5)

@@ -283,4 +283,4 @@ def test_a_program_without_weights_morphs_with_those_of_the_hub(stand_in: StandI
     assert Path(path).stat().st_size > 0 and read["source"]["number"] == "32"
     same = vae.produce(vae.MorphRequest("32", "41", steps=4, size=64)).files["mp4"]
     assert Path(path).read_bytes() == same  # as with the shipped weights
-    assert asked(stand_in, "GET", ".safetensors") == 3  # model, bank and reader, once
+    assert asked(stand_in, "GET", ".safetensors") == 4  # model, bank, reader and segmenter, once

@@ -7,6 +7,7 @@ a drawing or a frame reads as, `judge` (another architecture, another seed) scor
 
 from __future__ import annotations
 
+import functools
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,7 +21,12 @@ from vae import weights
 from vae.errors import WeightsError
 from vae.settings import check_settings, known_settings
 
-LIMITS = {"widths": (1, 4096), "features": (1, 8192)}  # of the whole numbers in a ClassifierConfig
+LIMITS = {
+    "widths": (1, 4096),
+    "features": (1, 8192),
+    "channels": (1, 4),
+    "classes": (2, 1000),
+}  # of the whole numbers in a ClassifierConfig
 
 
 @dataclass(frozen=True)
@@ -36,6 +42,8 @@ class ClassifierConfig:
     architecture: Literal["strided", "pooled"] = "strided"
     widths: tuple[int, ...] = (24, 48, 64)
     features: int = 96
+    channels: int = 1  # of a picture; the segmenter sees the ink around a digit as a second one
+    classes: int = 10
     dropout: float = 0.2  # of the features, in training
 
     def __post_init__(self) -> None:
@@ -57,6 +65,7 @@ KINDS = {
     for config in (
         ClassifierConfig("reader", "strided", (24, 48, 64), 96),
         ClassifierConfig("judge", "pooled", (16, 32, 64), 80),
+        ClassifierConfig("segmenter", "strided", (24, 48, 64), 96, channels=2, classes=11),
     )
 }
 
@@ -73,7 +82,7 @@ def convolution(n_in: int, n_out: int, activation: type[nn.Module], size: int = 
 def strided_body(config: ClassifierConfig) -> nn.Sequential:
     half, quarter, eighth = config.widths
     return nn.Sequential(
-        *convolution(1, half, nn.SiLU, size=5, stride=2),  # (B, half, 14, 14)
+        *convolution(config.channels, half, nn.SiLU, size=5, stride=2),  # (B, half, 14, 14)
         *convolution(half, quarter, nn.SiLU),
         *convolution(quarter, eighth, nn.SiLU, stride=2),  # (B, eighth, 7, 7)
         *convolution(eighth, eighth, nn.SiLU),
@@ -87,7 +96,7 @@ def strided_body(config: ClassifierConfig) -> nn.Sequential:
 def pooled_body(config: ClassifierConfig) -> nn.Sequential:
     whole, half, quarter = config.widths
     return nn.Sequential(
-        *convolution(1, whole, nn.ReLU, size=5),
+        *convolution(config.channels, whole, nn.ReLU, size=5),
         nn.MaxPool2d(2),  # (B, whole, 14, 14)
         *convolution(whole, half, nn.ReLU),
         *convolution(half, half, nn.ReLU),
@@ -107,7 +116,7 @@ class Classifier(nn.Module):
         self.config = config
         self.body = (strided_body if config.architecture == "strided" else pooled_body)(config)
         self.dropout = nn.Dropout(config.dropout)
-        self.head = nn.Linear(config.features, 10)
+        self.head = nn.Linear(config.features, config.classes)
 
     def features(self, x: Tensor) -> Tensor:
         """Pictures `(B, 1, 28, 28)` -> what the last layer reads, `(B, F)`."""
@@ -120,6 +129,17 @@ class Classifier(nn.Module):
 def probabilities(classifier: Classifier, x: Tensor) -> Tensor:
     """Pictures `(B, 1, 28, 28)` in [0, 1] -> probability of each digit, `(B, 10)`."""
     return classifier(x).softmax(1)
+
+
+def log_probabilities(classifier: Classifier, x: Tensor) -> Tensor:
+    """Pictures `(B, C, 28, 28)` in [0, 1] -> logarithm of each class's probability, `(B, classes)`."""
+    return classifier(x).log_softmax(1)
+
+
+@functools.cache
+def shipped_segmenter() -> Classifier:
+    """What parts a number into digits, for code that has loaded none. Raises WeightsError."""
+    return load_classifier("segmenter")
 
 
 def save_classifier(classifier: Classifier, path: Path, training: dict[str, Any] | None = None) -> None:

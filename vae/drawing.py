@@ -15,10 +15,12 @@ from torch import Tensor
 
 from vae import render
 from vae.errors import UnreadablePicture
+from vae.ink import Piece
 
 HEIGHT = 420  # px of a drawing as a picture
 FINER = 2  # drawn so much larger, then averaged down
 WIDEST = 4.0  # heights that a drawing may reach across
+BEYOND = 0.5  # heights that it may reach above the pad, and below
 PEN = (0.01, 0.25)  # thinnest and broadest, in heights
 MOST_STROKES, MOST_POINTS = 400, 20_000
 UNIT = 1000  # of a stroke's whole numbers: thousandths of a height
@@ -59,30 +61,60 @@ def unpack_strokes(packed: Any) -> list[NDArray[np.float32]]:
 
 
 def rasterise(drawing: Drawing) -> NDArray[np.uint8]:
-    """The drawing as a picture `(H, W)`, ink 0 on paper 255, as wide as it is drawn.
+    """The drawing as a picture `(H, W)`, ink 0 on paper 255, as wide and, beyond the pad, as tall as it is drawn.
 
     A stroke is a line of quadratic curves through the middles between its points, with round ends, as the page
     draws it.
     """
-    strokes = [np.asarray(points)[:, :2] for points in drawing.strokes]
-    half = max([0.5, *(float(np.abs(points[:, 0]).max()) + drawing.pen for points in strokes)])
+    left, top, right, bottom = _extent(drawing)
+    ink = np.zeros(((bottom - top) * FINER, (right - left) * FINER), np.uint8)
+    for points in drawing.strokes:
+        _draw(ink, points, drawing.pen, left, top)
+    ink = cv2.resize(ink, (right - left, bottom - top), interpolation=cv2.INTER_AREA)
     if drawing.under is not None:
-        half = max(half, len(drawing.under) * drawing.cell / 2)
-    height, width = HEIGHT, round(HEIGHT * min(WIDEST, 2 * half))
-    scale = HEIGHT * FINER
-    ink = np.zeros((height * FINER, width * FINER), np.uint8)
-    thickness = max(1, round(float(np.clip(drawing.pen, *PEN)) * scale))
-    for points in strokes:
-        line = _curved(points) * scale + (width * FINER / 2, 0)
-        fixed = np.clip(line * 16, -(2**19), 2**19).round().astype(np.int32)  # sixteenths of a pixel
-        if len(points) > 1:
-            cv2.polylines(ink, [fixed], False, 255, thickness, cv2.LINE_AA, shift=4)
-        else:
-            cv2.circle(ink, fixed[0].tolist(), thickness * 8, 255, -1, cv2.LINE_AA, shift=4)
-    ink = cv2.resize(ink, (width, height), interpolation=cv2.INTER_AREA)
-    if drawing.under is not None:
-        _lay_under(ink, drawing.under, round(drawing.cell * height))
+        _lay_under(ink, drawing.under, round(drawing.cell * HEIGHT), -top)
     return 255 - ink
+
+
+def stroke_pieces(drawing: Drawing) -> list[Piece]:
+    """Each stroke's own ink, in the order in which they were drawn."""
+    pieces = []
+    for points in drawing.strokes:
+        left, top, right, bottom = _extent(Drawing([points], drawing.pen), pad=False)
+        ink = np.zeros(((bottom - top) * FINER, (right - left) * FINER), np.uint8)
+        _draw(ink, points, drawing.pen, left, top)
+        ink = cv2.resize(ink, (right - left, bottom - top), interpolation=cv2.INTER_AREA)
+        if ink.any():
+            rows, columns = (np.flatnonzero(ink.any(axis=axis)) for axis in (1, 0))
+            box = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+            pieces.append(Piece(left + int(columns[0]), top + int(rows[0]), ink[box].astype(np.float32) / 255))
+    return pieces
+
+
+def _extent(drawing: Drawing, pad: bool = True) -> tuple[int, int, int, int]:
+    """The box around the drawing, and around the pad, in pixels from the middle of the pad's upper edge."""
+    points = np.concatenate([points[:, :2] for points in drawing.strokes]) if drawing.strokes else np.zeros((0, 2))
+    low = points.min(axis=0, initial=np.inf) - drawing.pen
+    high = points.max(axis=0, initial=-np.inf) + drawing.pen
+    if pad:  # which has its middle in the middle of the picture
+        half = max(0.5, -low[0], high[0], 0 if drawing.under is None else len(drawing.under) * drawing.cell / 2)
+        low, high = np.array([-half, min(low[1], 0)]), np.array([half, max(high[1], 1)])
+    low = np.clip(low, (-WIDEST / 2, -BEYOND), (WIDEST / 2, 1 + BEYOND))
+    high = np.clip(high, (-WIDEST / 2, -BEYOND), (WIDEST / 2, 1 + BEYOND))
+    left, top = np.floor(low * HEIGHT).astype(int).tolist()
+    right, bottom = np.ceil(high * HEIGHT).astype(int).tolist()
+    return left, top, max(right, left + 1), max(bottom, top + 1)
+
+
+def _draw(ink: NDArray[np.uint8], points: NDArray[np.float32], pen: float, left: int, top: int) -> None:
+    """A stroke onto `ink`, whose corner is `left` and `top` (pixels of HEIGHT) from the middle of the upper edge."""
+    thickness = max(1, round(float(np.clip(pen, *PEN)) * HEIGHT * FINER))
+    line = _curved(np.asarray(points)[:, :2]) * HEIGHT * FINER - (left * FINER, top * FINER)
+    fixed = np.clip(line * 16, -(2**19), 2**19).round().astype(np.int32)  # sixteenths of a pixel
+    if len(points) > 1:
+        cv2.polylines(ink, [fixed], False, 255, thickness, cv2.LINE_AA, shift=4)
+    else:
+        cv2.circle(ink, fixed[0].tolist(), thickness * 8, 255, -1, cv2.LINE_AA, shift=4)
 
 
 def _curved(points: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -96,10 +128,10 @@ def _curved(points: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.concatenate([points[:1], curves.transpose(1, 0, 2).reshape(-1, 2), points[-1:]]).astype(np.float32)
 
 
-def _lay_under(ink: NDArray[np.uint8], digits: Tensor, side: int) -> None:
-    """Draw digits `(N, 1, 28, 28)` side by side into the middle of `ink` `(H, W)`, `side` px each."""
+def _lay_under(ink: NDArray[np.uint8], digits: Tensor, side: int, top: int) -> None:
+    """Draw digits `(N, 1, 28, 28)` side by side into the middle of the pad, whose upper edge is row `top` of `ink`."""
     pictures = 255 - render.render_frames(digits, side, "ink", 0, 255)
-    row = np.concatenate(list(pictures), 1)[: ink.shape[0], : ink.shape[1]]
-    top, left = (ink.shape[0] - row.shape[0]) // 2, (ink.shape[1] - row.shape[1]) // 2
+    row = np.concatenate(list(pictures), 1)[:HEIGHT, : ink.shape[1]]
+    top, left = top + (HEIGHT - row.shape[0]) // 2, (ink.shape[1] - row.shape[1]) // 2
     part = ink[top : top + row.shape[0], left : left + row.shape[1]]
     np.maximum(part, row, out=part)

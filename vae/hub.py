@@ -18,7 +18,7 @@ from vae.errors import WeightsError
 log = logging.getLogger("digit_morph.hub")
 
 MODEL, SUMS = "model.safetensors", "SHA256SUMS"
-FILES = (SUMS, "bank.safetensors", "reader.safetensors", MODEL)  # the model last; see `_download`
+FILES = (SUMS, "bank.safetensors", "reader.safetensors", "segmenter.safetensors", MODEL)  # last; see `_download`
 REPO = re.compile(r"(\w[\w.-]*/\w[\w.-]*)(?:@([\w./-]+))?", re.ASCII)
 SECONDS = 120.0  # for a whole download: huggingface_hub's own times are for one answer, and it asks again and again
 INSTEAD = "name another one, or train your own: python train.py --model flagship --out runs/flagship"
@@ -41,7 +41,7 @@ def repo_named(source: str) -> Repo | None:
 
 
 def fetch(repo: Repo, intact: Callable[[Path], bool]) -> Path:
-    """The model file of a repo, its bank and reader beside it: from the cache, else from the Hub.
+    """The model file of a repo, its bank and classifiers beside it: from the cache, else from the Hub.
 
     A download in which a file is not `intact` is repeated once. Raises WeightsError with one sentence.
     """

@@ -3,6 +3,7 @@
 import io
 from os import PathLike
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image
 
 from vae.errors import UnreadablePicture
+from vae.paper import find_sheet, flattened, without_lines
 from vae.picture_file import plain
 
 Array = NDArray[np.float32]
@@ -39,6 +41,22 @@ TURNS = dict(
 TOO_LARGE = f"This picture is too large; send one of at most {MAX_PIXELS // 1_000_000} megapixels."
 TOO_LONG = f"This picture is too long and thin; send one of at most {MAX_SIDE:,} pixels a side."
 EMPTY = "A picture is needed with rows, columns, and one, three or four channels."
+
+
+class Piece(NamedTuple):
+    """Some of the ink: where its box stands on the picture, and its own ink `(H, W)` in that box."""
+
+    left: int
+    top: int
+    ink: Array
+
+    @property
+    def right(self) -> int:
+        return self.left + self.ink.shape[1]
+
+    @property
+    def bottom(self) -> int:
+        return self.top + self.ink.shape[0]
 
 
 def open_image(source: Source) -> Image.Image:
@@ -128,26 +146,31 @@ def find_ink(image: Image.Image) -> Array:
         (H, W) float32 in [0, 1], ink = 1, at most WORK_SIDE a side; all zeros where there is none.
     """
     colour, alpha = _colour_and_alpha(_reduced(image))
-    if alpha.min() < 1:
+    if alpha.min() == 1:
+        sheet = find_sheet(colour.mean(axis=0))
+        if sheet is not None:
+            colour = flattened(colour, sheet)
+            alpha = np.ones_like(colour[0])
+    else:
         ground = _ground(colour, alpha)
         if ground is None:
             return alpha
         colour = (ground + (colour - ground) * alpha).astype(np.float32)
-    paper = np.median(_border(colour), axis=1)[:, None, None]
-    darker = (paper - colour.min((1, 2), keepdims=True)).max()
-    lighter = (colour.max((1, 2), keepdims=True) - paper).max()
+    ground = np.median(_border(colour), axis=1)[:, None, None]
+    darker = (ground - colour.min((1, 2), keepdims=True)).max()
+    lighter = (colour.max((1, 2), keepdims=True) - ground).max()
     if max(darker, lighter) < CONTRAST:
         return np.zeros_like(alpha)
-    if darker < CONTRAST or (lighter >= CONTRAST and paper.mean() < 0.5):
-        colour, paper = 1 - colour, 1 - paper
-    drawn = _darkness(colour, paper)
+    if darker < CONTRAST or (lighter >= CONTRAST and ground.mean() < 0.5):
+        colour, ground = 1 - colour, 1 - ground
+    drawn = _darkness(colour, ground)
     peak = float(np.percentile(drawn[drawn >= 0.5 * drawn.max()], 90))
     if peak < CONTRAST:
         return np.zeros_like(drawn)
-    off_paper = np.abs(colour - paper).max(axis=0)[drawn < 0.5 * peak]
+    off_paper = np.abs(colour - ground).max(axis=0)[drawn < 0.5 * peak]
     if np.count_nonzero(off_paper < 0.02) > 0.75 * off_paper.size:
-        return np.minimum(drawn / peak, 1)
-    return _levels(_darkness(colour, _light(colour)))
+        return without_lines(np.minimum(drawn / peak, 1))
+    return without_lines(_levels(_darkness(colour, _light(colour))))
 
 
 def _ground(colour: Array, alpha: Array) -> Array | None:

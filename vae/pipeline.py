@@ -18,7 +18,7 @@ from torch import Tensor
 
 from vae import weights
 from vae.bank import Bank, bank_of
-from vae.classifier import Classifier, load_classifier, probabilities
+from vae.classifier import Classifier, load_classifier, log_probabilities
 from vae.errors import BadRequest, WeightsError
 from vae.model import PRESETS, VAE
 
@@ -40,6 +40,7 @@ class Pipeline:
         reader: says which digit a picture shows.
         typist: writes typed digits: the shipped flagship, else `model`; None where neither has a bank.
         presets: the shipped models that were asked for and are here, by name.
+        segmenter: tells digits from other ink, to part a number; None stands for the shipped one.
     """
 
     model: VAE
@@ -47,6 +48,7 @@ class Pipeline:
     reader: Classifier
     typist: Typist | None = None
     presets: Mapping[str, VAE] = field(default_factory=dict)
+    segmenter: Classifier | None = None
 
     def with_preset(self, preset: str | None) -> Pipeline:
         """The same with another model to morph with; None leaves it as it is. Raises WeightsError."""
@@ -57,9 +59,13 @@ class Pipeline:
 
     def read(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """What digits `(N, 1, 28, 28)` read as, `(N,)`, and how certain the reader is of each (a probability)."""
-        with torch.inference_mode():
-            certainty, digit = probabilities(self.reader, x).max(1)
+        certainty, digit = self.log_probabilities(x).exp().max(1)
         return digit, certainty
+
+    def log_probabilities(self, x: Tensor) -> Tensor:
+        """What the reader takes digits `(N, 1, 28, 28)` for: `(N, 10)`."""
+        with torch.inference_mode():
+            return log_probabilities(self.reader, x)
 
     def require_bank(self) -> Bank:
         """The model's bank. Raises BadRequest without one."""
@@ -87,7 +93,7 @@ def load_pipeline(source: weights.Source = None, presets: Iterable[str] = ()) ->
     bank, flagship = bank_of(model), loaded.get(weights.FLAGSHIP, model)
     codes = bank if flagship is model else bank_of(flagship)
     typist = Typist(flagship, codes) if codes else None
-    return Pipeline(model, bank, _reader_for(model), typist, loaded)
+    return Pipeline(model, bank, _reader_for(model), typist, loaded, _segmenter_for(model))
 
 
 def _shipped(name: str) -> Path:
@@ -96,8 +102,19 @@ def _shipped(name: str) -> Path:
 
 def _reader_for(model: VAE) -> Classifier:
     """The shipped reader, or, in a program without weights/, the one beside the model."""
-    beside = model.path.with_name("reader.safetensors") if model.path else None
-    return load_classifier(beside if beside and beside.exists() and not _shipped("reader").exists() else "reader")
+    return load_classifier(_beside(model, "reader") or "reader")
+
+
+def _segmenter_for(model: VAE) -> Classifier | None:
+    """Likewise; None where there is neither, and only typed numbers can be read."""
+    path = _beside(model, "segmenter")
+    return load_classifier(path or "segmenter") if path or _shipped("segmenter").exists() else None
+
+
+def _beside(model: VAE, name: str) -> Path | None:
+    """The classifier's file beside a model, if it is not shipped."""
+    beside = model.path.with_name(f"{name}.safetensors") if model.path else None
+    return beside if beside and beside.exists() and not _shipped(name).exists() else None
 
 
 @functools.cache
@@ -112,5 +129,5 @@ _BY_MODEL: weakref.WeakKeyDictionary[VAE, Pipeline] = weakref.WeakKeyDictionary(
 def pipeline_of(model: VAE) -> Pipeline:
     """The pipeline to morph with a model that somebody loaded; it types nothing. Made once for each model."""
     if model not in _BY_MODEL:
-        _BY_MODEL[model] = Pipeline(model, bank_of(model), _reader_for(model))
+        _BY_MODEL[model] = Pipeline(model, bank_of(model), _reader_for(model), segmenter=_segmenter_for(model))
     return _BY_MODEL[model]

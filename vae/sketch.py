@@ -7,79 +7,67 @@ into a box of 20x20 pixels, and moved by whole pixels until its centre of mass i
 MNIST's pens are 1.8 to 4 of these pixels wide, so a thinner or fatter pen is changed first, at full size.
 """
 
-from itertools import combinations
+import math
+from functools import partial
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.sparse.csgraph import connected_components
 
+from vae.classifier import Classifier, log_probabilities, shipped_segmenter
+from vae.drawing import Drawing, rasterise, stroke_pieces
 from vae.errors import BadRequest, EmptyDrawing
-from vae.ink import WORK_SIDE, Array, Source, at_least_one, disc, find_ink, open_image
+from vae.ink import WORK_SIDE, Array, Piece, Source, at_least_one, disc, find_ink, open_image
+from vae.paper import stroke_width
+from vae.segmentation import NONE, recognised, segment, united
+
+__all__ = ["NONE", "Sketch", "as_mnist", "read_digits", "read_sketch"]
 
 FAINT = 0.1  # less ink than this is paper
 SIZE, BOX, CENTRE = 28, 20, 14.0  # the picture, the digit in it, the index of its centre of mass
-WIDE, TALL = 1.35, 0.8  # touching digits are parted in a mark that wide for its height, into parts that tall
 SPECK = 8  # a smaller mark is dust, in pixels
+SHARED = 8  # pictures' worth of pixels that the boxes of all marks may have, so that a hatched page fills no memory
+MOST_STROKES = 24  # a drawing of more is looked at as a picture
+COVERED = 0.7  # a stroke of which more lies on another goes over that
 FINE = 8 * BOX  # long side at which a pen is measured and changed
-PEN = (1.8, 3.8)  # widths of MNIST's pens in the box; those outside are brought to the nearer end
+PEN = (1.8, 3.8)  # widths of MNIST's pens in the box; those outside are brought near
+LIMITS = (0.8, 5.0)  # to which they are brought, however thin or broad they are
+NEARNESS = 0.6  # how fast they come near these
 
 
-class Mark(NamedTuple):
-    """A connected piece of ink: its box on the picture, and its first and last column in each row of that.
+def read_digits(
+    image: Source | Drawing | None, *, max_digits: int = 4, single: bool = False, segmenter: Classifier | None = None
+) -> torch.Tensor:
+    """The pictures of `read_sketch`: `(N, 1, 28, 28)` float32 in [0, 1], contiguous, ink = 1, N >= 1."""
+    return read_sketch(image, max_digits=max_digits, single=single, segmenter=segmenter).pictures
 
-    Many marks can share one large box (a hatched page), so a mark does not hold its pixels.
+
+class Sketch(NamedTuple):
+    """The digits on a picture, left to right.
+
+    Attributes:
+        pictures: `(N, 1, 28, 28)` float32 in [0, 1], ink = 1, N >= 1; sized, placed and penned as in MNIST.
+        guesses: `(N, 11)`, log-probabilities of what each is among the ink around it; the last one, of no digit.
+        cut: `(N,)` bool, whether it was cut from other ink.
     """
 
-    label: int
-    left: int
-    top: int
-    width: int
-    height: int
-    first: NDArray[np.intp]  # (height,)
-    last: NDArray[np.intp]
-
-    @property
-    def right(self) -> int:
-        return self.left + self.width
-
-    @property
-    def bottom(self) -> int:
-        return self.top + self.height
+    pictures: torch.Tensor
+    guesses: torch.Tensor
+    cut: torch.Tensor
 
 
-class Digit(NamedTuple):
-    """Some of the ink: where its box stands on the picture, and its own ink in that box."""
-
-    left: int
-    top: int
-    ink: Array  # (height, width), other ink removed
-
-    @property
-    def height(self) -> int:
-        return self.ink.shape[0]
-
-    @property
-    def width(self) -> int:
-        return self.ink.shape[1]
-
-    @property
-    def right(self) -> int:
-        return self.left + self.width
-
-
-def read_digits(image: Source | None, *, max_digits: int = 4, single: bool = False) -> torch.Tensor:
-    """Read the digits on a picture, left to right.
+def read_sketch(
+    image: Source | Drawing | None, *, max_digits: int = 4, single: bool = False, segmenter: Classifier | None = None
+) -> Sketch:
+    """Read the digits on a picture, or in a drawing.
 
     Args:
-        image: whatever `open_image` opens; None is an untouched pad.
+        image: whatever `open_image` opens, or a `Drawing`, whose strokes say more; None is an untouched pad.
         max_digits: more digits than this are refused.
         single: everything on the picture is one digit; nothing is split.
-
-    Returns:
-        (N, 1, 28, 28) float32 in [0, 1], contiguous, ink = 1, N >= 1; sized, placed and penned as in MNIST.
+        segmenter: what tells digits from other ink; the shipped one if not given.
 
     Raises:
         EmptyDrawing: there is no ink, or only specks of dust.
@@ -88,20 +76,47 @@ def read_digits(image: Source | None, *, max_digits: int = 4, single: bool = Fal
     """
     if image is None:
         raise EmptyDrawing("Nothing is drawn yet; draw a digit first.")
-    inked = find_ink(open_image(image))
-    labels, stats, kept = _pieces(inked)
-    if not kept:
-        raise EmptyDrawing("I see no digit here; draw one with a stroke or two.")
+    pieces = _strokes(image) if isinstance(image, Drawing) else []
+    strokes = bool(pieces)
+    if not strokes:
+        inked = find_ink(open_image(rasterise(image) if isinstance(image, Drawing) else image))
+        pieces = _pieces(inked, 10 * max_digits if not single else None)
+    recognise = partial(log_probabilities, segmenter or shipped_segmenter())
     if single:
-        digits = [_cut_out(inked, labels, stats, kept)]
+        digits = [recognised(united(pieces), recognise)]
     else:
-        _check_count(len(kept), max_digits, bearable=10 * max_digits)
-        groups = _groups([_mark(labels, label, *stats[label, :4].tolist()) for label in kept])
-        _check_count(len(groups), max_digits, bearable=max_digits)  # before any is cut out of the picture
-        digits = [part for group in groups for part in _split(_cut_out(inked, labels, stats, group))]
+        digits = segment(pieces, recognise, strokes=strokes)
         _check_count(len(digits), max_digits, bearable=max_digits)
-        digits.sort(key=lambda digit: digit.left + digit.right)
-    return torch.from_numpy(np.stack([as_mnist(digit.ink) for digit in digits])[:, None])
+    pictures = torch.from_numpy(np.stack([as_mnist(digit.piece.ink) for digit in digits])[:, None])
+    guesses = torch.from_numpy(np.stack([digit.guesses for digit in digits]))
+    return Sketch(pictures, guesses, torch.tensor([digit.cut for digit in digits]))
+
+
+def _strokes(drawing: Drawing) -> list[Piece]:
+    """The strokes of a drawing, those that go over others put together with them; none if it is better looked at as
+    a picture: where there are many, or digits under them."""
+    if drawing.under is not None or len(drawing.strokes) > MOST_STROKES:
+        return []
+    pieces: list[Piece] = []
+    for piece in stroke_pieces(drawing):
+        if max(piece.ink.shape) < SPECK:
+            continue
+        over = [other for other in pieces if _covered(piece, other) > COVERED or _covered(other, piece) > COVERED]
+        pieces = [other for other in pieces if other not in over] + [united([*over, piece])]
+    longest = max((max(piece.ink.shape) for piece in pieces), default=0)
+    return [piece for piece in pieces if max(piece.ink.shape) > 0.12 * longest]
+
+
+def _covered(piece: Piece, other: Piece) -> float:
+    """The share of a piece's ink that lies on another's."""
+    left, right = max(piece.left, other.left), min(piece.right, other.right)
+    top, bottom = max(piece.top, other.top), min(piece.bottom, other.bottom)
+    if left >= right or top >= bottom:
+        return 0.0
+    a, b = (
+        one.ink[top - one.top : bottom - one.top, left - one.left : right - one.left] > 0.5 for one in (piece, other)
+    )
+    return int(np.count_nonzero(a & b)) / max(1, int(np.count_nonzero(piece.ink > 0.5)))
 
 
 def _check_count(count: int, most: int, bearable: int) -> None:
@@ -111,10 +126,10 @@ def _check_count(count: int, most: int, bearable: int) -> None:
         raise BadRequest(f"I see {count} separate marks; draw at most {limit}.")
 
 
-def _pieces(inked: Array) -> tuple[NDArray[np.int32], NDArray[np.int32], list[int]]:
-    """The connected pieces of ink: labels (H, W), OpenCV's statistics of each, and which of them are marks.
+def _pieces(inked: Array, most: int | None) -> list[Piece]:
+    """The connected pieces of ink, as one if `most` is None; without dust: specks, and dots small beside the rest.
 
-    The others are the paper and dust: specks, and dots small beside the rest.
+    Raises EmptyDrawing without any, and BadRequest with more than `most`.
     """
     labels, stats = cv2.connectedComponentsWithStats((inked > FAINT).astype(np.uint8), connectivity=8)[1:3]
     solid = np.bincount(labels[inked > 0.5], minlength=len(stats)) > 0
@@ -123,74 +138,23 @@ def _pieces(inked: Array) -> tuple[NDArray[np.int32], NDArray[np.int32], list[in
     dot = (areas > 0.7 * sides.prod(axis=1)) & (sides.min(axis=1) > 0.7 * longest)
     kept = solid & (longest >= np.maximum(SPECK, dot * 0.12 * max(inked.shape)))
     kept[0] = False  # the paper
-    if kept.any():
-        kept &= longest > np.where(dot, 0.25, 0.12) * longest[kept].max()
-    return labels, stats, np.flatnonzero(kept).tolist()
+    if not kept.any():
+        raise EmptyDrawing("I see no digit here; draw one with a stroke or two.")
+    kept &= longest > np.where(dot, 0.25, 0.12) * longest[kept].max()
+    marks: list[int] = np.flatnonzero(kept).tolist()
+    if most is None:
+        return [_cut_out(inked, labels, stats, marks)]
+    hatched = int(sides[marks].prod(axis=1, dtype=np.int64).sum()) > SHARED * inked.size
+    _check_count(len(marks), most // 10, bearable=1 if hatched else most)
+    return [_cut_out(inked, labels, stats, [mark]) for mark in marks]
 
 
-def _mark(labels: NDArray[np.int32], label: int, left: int, top: int, width: int, height: int) -> Mark:
-    own = labels[top : top + height, left : left + width] == label  # every row has some
-    first, last = left + own.argmax(axis=1), left + width - 1 - own[:, ::-1].argmax(axis=1)
-    return Mark(label, left, top, width, height, first, last)
-
-
-def _cut_out(inked: Array, labels: NDArray[np.int32], stats: NDArray[np.int32], members: list[int]) -> Digit:
+def _cut_out(inked: Array, labels: NDArray[np.int32], stats: NDArray[np.int32], members: list[int]) -> Piece:
     """The ink of some pieces, in the box around them."""
     left, top = stats[members, :2].min(axis=0).tolist()
     right, bottom = (stats[members, :2] + stats[members, 2:4]).max(axis=0).tolist()
     box = np.s_[top:bottom, left:right]
-    return Digit(left, top, np.where(np.isin(labels[box], members), inked[box], np.float32(0)))
-
-
-def _groups(marks: list[Mark]) -> list[list[int]]:
-    """Strokes of one digit, put together: the labels of each."""
-    joined = np.zeros((len(marks), len(marks)), bool)
-    for (i, a), (j, b) in combinations(enumerate(marks), 2):
-        joined[i, j] = _one_digit(*sorted((a, b), key=lambda mark: mark.height))
-    count, group = connected_components(joined, directed=False)
-    return [[mark.label for mark, g in zip(marks, group, strict=True) if g == k] for k in range(count)]
-
-
-def _one_digit(low: Mark, tall: Mark) -> bool:
-    """Are two marks strokes of the same digit? One above the other they are; side by side only a scrap is."""
-    across = min(low.right, tall.right) - max(low.left, tall.left)  # overlap, or minus the gap
-    if across >= 0.35 * min(low.width, tall.width):
-        return not (low.height > 0.45 * tall.height and _side_by_side(low, tall))
-    down = min(low.bottom, tall.bottom) - max(low.top, tall.top)
-    if down < -0.25 * tall.height:
-        return False
-    bar = low.height < 0.35 * tall.height and low.width > 1.5 * low.height  # the top of a 5, drawn apart
-    return across > -(0.25 if bar else 0.02) * tall.height and low.height < (0.35 if bar else 0.6) * tall.height
-
-
-def _side_by_side(a: Mark, b: Mark) -> bool:
-    """Do most rows meet first all of one mark and then all of the other, as in 11 written aslant?"""
-    top, bottom = max(a.top, b.top), min(a.bottom, b.bottom)
-    if bottom - top < 0.6 * min(a.height, b.height):
-        return False
-    of_a, of_b = np.s_[top - a.top : bottom - a.top], np.s_[top - b.top : bottom - b.top]
-    a_first, a_last, b_first, b_last = a.first[of_a], a.last[of_a], b.first[of_b], b.last[of_b]
-    return bool(max((a_last < b_first).mean(), (b_last < a_first).mean()) > 0.8)
-
-
-def _split(digit: Digit) -> list[Digit]:
-    """Part digits that touch: a wide one is cut where it is thinnest, if both parts are tall."""
-    if digit.width < max(WIDE * digit.height, SPECK):
-        return [digit]
-    middle = digit.width // 4
-    columns = digit.ink.sum(axis=0)[middle : digit.width - middle]
-    cut = middle + int(columns.argmin())
-    parts = [_trimmed(digit, 0, cut), _trimmed(digit, cut, digit.width)]
-    if columns.min() > 0.3 * digit.height or min(part.height for part in parts) < TALL * digit.height:
-        return [digit]
-    return [piece for part in parts for piece in _split(part)]
-
-
-def _trimmed(digit: Digit, start: int, stop: int) -> Digit:
-    """The part of a digit between two of its columns."""
-    part = digit.ink[:, start:stop]
-    rows, columns = _cropped(part)
-    return Digit(digit.left + start + columns.start, digit.top + rows.start, part[rows, columns])
+    return Piece(left, top, np.where(np.isin(labels[box], members), inked[box], np.float32(0)))
 
 
 def _cropped(inked: Array) -> tuple[slice, slice]:
@@ -212,12 +176,25 @@ def as_mnist(digit: Array) -> Array:
         (28, 28) float32 in [0, 1]; a digit of MNIST comes out nearly as it went in.
     """
     digit = _bounded(digit)
-    fine = _fine(digit)
-    pen = _pen_width(fine) * BOX / FINE
-    wanted = float(np.clip(pen, *PEN))
-    if pen == 0 or (pen == wanted and max(digit.shape) >= BOX):
+    fine, grown = _fine(digit)
+    fine_pen = stroke_width(fine > 0.5)
+    pen = max(fine_pen - grown, 1.0) * BOX / FINE
+    wanted = _drawable(pen)
+    small = BOX <= max(digit.shape) <= SIZE and pen > LIMITS[0]  # as it is in MNIST, or was made here
+    if fine_pen == 0 or small or (pen == wanted and max(digit.shape) >= BOX):
         return _centred(_boxed(digit))
-    return _centred(_boxed(_repenned(fine, pen * FINE / BOX, wanted / BOX)))
+    return _centred(_boxed(_repenned(fine, fine_pen, wanted / BOX)))
+
+
+def _drawable(pen: float) -> float:
+    """The width at which the model can draw a pen: its own, or one near to MNIST's, so that of two pens the thinner
+    one stays thinner."""
+    (thinnest, thin), (broad, broadest) = (LIMITS[0], PEN[0]), (PEN[1], LIMITS[1])
+    if pen < thin:
+        return thinnest + (thin - thinnest) * (pen / thin) ** NEARNESS
+    if pen > broad:
+        return broadest - (broadest - broad) * (broad / pen) ** NEARNESS
+    return pen
 
 
 def _bounded(digit: Array) -> Array:
@@ -230,22 +207,18 @@ def _bounded(digit: Array) -> Array:
     return np.maximum.reduceat(rows, np.arange(0, digit.shape[1], factor), axis=1)
 
 
-def _fine(digit: Array) -> Array:
-    """Enlarge (without stairs) or reduce (without losing hairlines) to a long side of FINE."""
-    scale = FINE / max(digit.shape)
+def _fine(digit: Array) -> tuple[Array, float]:
+    """Enlarge (without stairs) or reduce (without losing hairlines) to a long side of FINE, and by how much a stroke
+    is broader for it."""
+    scale, grown = FINE / max(digit.shape), 0
     if scale < 1:
-        digit = cv2.dilate(digit, disc(round(1 / scale) // 2))
+        grown = round(1 / scale) // 2
+        digit = cv2.dilate(digit, disc(grown))
     size = (at_least_one(digit.shape[1] * scale), at_least_one(digit.shape[0] * scale))
     fine = cv2.resize(digit, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
     if scale > 2:
         fine = cv2.GaussianBlur(fine, (0, 0), 0.4 * scale)
-    return np.pad(np.clip(fine, 0, 1), BOX)  # room for a pen to grow
-
-
-def _pen_width(fine: Array) -> float:
-    """Twice the typical distance from the middle of a stroke to its edge, in pixels; 0 without a stroke."""
-    distance, ridge = _ridge(fine)
-    return float(2 * np.median(distance[ridge]) - 1) if ridge.any() else 0.0
+    return np.pad(np.clip(fine, 0, 1), BOX), 2 * grown * scale  # room for a pen to grow
 
 
 def _ridge(fine: Array) -> tuple[Array, NDArray[np.bool_]]:
@@ -271,11 +244,13 @@ def _repenned(fine: Array, pen: float, share: float) -> Array:
 
 
 def _boxed(digit: Array) -> Array:
-    """Average down to a long side of BOX."""
+    """Average down to a long side of BOX; the short one is filled up to whole pixels, so that no pen is stretched."""
     digit = digit[_cropped(digit)]
     scale = BOX / max(digit.shape)
-    size = (at_least_one(digit.shape[1] * scale), at_least_one(digit.shape[0] * scale))
-    return np.clip(cv2.resize(digit, size, interpolation=cv2.INTER_AREA), 0, 1)  # it rounds to just above 1
+    height, width = (max(1, math.ceil(side * scale - 0.1)) for side in digit.shape)
+    more = [(0, max(0, round(size / scale) - side)) for size, side in zip((height, width), digit.shape, strict=True)]
+    small = cv2.resize(np.pad(digit, more), (width, height), interpolation=cv2.INTER_AREA)
+    return np.clip(small, 0, 1)  # it rounds to just above 1
 
 
 def _centred(small: Array) -> Array:

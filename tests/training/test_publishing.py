@@ -70,7 +70,7 @@ def test_the_card_says_what_it_is(
         assert said in card.text
     assert content["samples.png"].startswith(b"\x89PNG")
     listed = [line.partition("  ")[2] for line in content[hub.SUMS].decode().splitlines()]
-    assert listed == ["bank.safetensors", "model.safetensors", "reader.safetensors"]
+    assert listed == ["bank.safetensors", "model.safetensors", "reader.safetensors", "segmenter.safetensors"]
 
 
 def test_a_training_publishes_what_came_out(stand_in: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

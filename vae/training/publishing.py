@@ -1,4 +1,4 @@
-"""A model as a repo on the Hub: its weights, the bank and the reader that go with them, and a model card.
+"""A model as a repo on the Hub: its weights, the bank and the classifiers that go with them, and a model card.
 
 `python -m vae publish user/repo` and `python train.py ... --push-to-hub user/repo` come here; `vae.hub`
 does the uploading. What a run left beside its weights (report.json, curves.png) goes into the card; a shipped
@@ -114,8 +114,9 @@ def contents(repo: str, model: VAE) -> dict[str, bytes | Path]:
     paths = {hub.MODEL: model.path}
     if has_bank := bank_of(model) is not None:  # which checks that it was built from these weights
         paths["bank.safetensors"] = model.path.with_name("bank.safetensors")
-    if (reader := weights.SHIPPED / "reader.safetensors").exists():
-        paths[reader.name] = reader
+    for name in ("reader.safetensors", "segmenter.safetensors"):
+        if (classifier := weights.SHIPPED / name).exists():
+            paths[name] = classifier
     read = {name: weights.read_tensors(path) for name, path in paths.items()}
     files: dict[str, bytes | Path] = {**paths}
     files[hub.SUMS] = weights.sums_text({name: file.sha256 for name, file in read.items()}).encode()
