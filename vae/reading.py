@@ -71,6 +71,16 @@ class Reading:
         digits[place], certainty[place] = digit, 1.0
         return replace(self, digits=tuple(digits), certainty=tuple(certainty), seconds=tuple(seconds))
 
+    def as_number(self, number: str) -> Reading:
+        """The same, with somebody's word for it that this is `number`. Raises BadRequest for one of another length."""
+        if len(number) != len(self.digits):
+            raise BadRequest(f"This number has {len(self.digits)} digits; say what each of them is.")
+        told = self
+        for place, digit in enumerate(map(int, number)):
+            if digit != self.digits[place]:
+                told = told.told(place, digit)
+        return told
+
 
 def read_number(side: NumberInput, pipeline: Pipeline, seed: int = 0) -> Reading:
     """A number in any of the forms of `NumberInput`. Raises BadRequest."""

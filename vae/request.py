@@ -16,6 +16,7 @@ from typing import Any, Literal, get_args
 from torch import Tensor
 
 from vae import video
+from vae.bank import check_number
 from vae.errors import BadRequest
 from vae.model import PRESETS
 from vae.morphing import Morph, PathName, Speed, make_morph
@@ -52,6 +53,7 @@ class MorphRequest:
         formats: which files to make: any of mp4, avi, webm, gif, webp, png (a filmstrip), zip; so many and
             so large that they take about ten seconds together at most (`vae.video.tallest`).
         model: the preset to morph with; None is the model the program was started with.
+        read_as: for each number in order what it is, as somebody says who drew it, or "" to have it read; or nothing.
         hand: the handwriting of typed digits beside a drawn number: `own`, that of the first that is drawn,
             or `test`, by seed, as where every number is typed.
 
@@ -75,6 +77,7 @@ class MorphRequest:
     formats: tuple[str, ...] = ("mp4",)
     model: str | None = None
     hand: Handwriting = "own"
+    read_as: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         def put(name: str, value: Any) -> None:
@@ -100,6 +103,11 @@ class MorphRequest:
             raise BadRequest("The pause must be between 0 and 3 seconds.")
         if isinstance(self.via, str) or not isinstance(self.via, Sequence):
             raise BadRequest("The numbers in between are given as a list.")
+        if isinstance(self.read_as, str) or not isinstance(self.read_as, Sequence):
+            raise BadRequest("What the numbers are is given as a list.")
+        if self.read_as and len(self.read_as) != len(self.via) + 2:
+            raise BadRequest("What the numbers are is said of each of them, or of none.")
+        put("read_as", tuple(check_number(number) if number != "" else "" for number in self.read_as))
         if len(self.via) + 2 > MOST_NUMBERS:
             raise BadRequest(f"A sequence can have at most {MOST_NUMBERS} numbers.")
         if self.frames > MOST_FRAMES:
@@ -217,6 +225,9 @@ def read_numbers(
 ) -> tuple[Reading, ...]:
     """Every number of a request, in order; `change` is done to the pictures of drawn ones before they are read."""
     drawn = {i: read_drawn(side, pipeline, change) for i, side in enumerate(request.sides) if not isinstance(side, str)}
+    for i, number in enumerate(request.read_as):
+        if number and i in drawn:
+            drawn[i] = drawn[i].as_number(number)
     like = next(iter(drawn.values())) if request.in_drawn_handwriting else None
     return tuple(
         drawn[i] if i in drawn else read_typed(side, pipeline, request.seed, like)

@@ -28,7 +28,21 @@ LEVELS = 15  # of a pixel, above zero
 LONGEST = 16_000  # characters of a permalink
 LARGEST = 64_000  # bytes unpacked: 24 numbers of 4 digits and the options
 DIGIT_BYTES = 28 * 28 // 2
-KEPT = ("steps", "seed", "path", "speed", "refine", "fps", "size", "style", "playback", "hold", "model", "hand")
+KEPT = (
+    "steps",
+    "seed",
+    "path",
+    "speed",
+    "refine",
+    "fps",
+    "size",
+    "style",
+    "playback",
+    "hold",
+    "model",
+    "hand",
+    "read_as",
+)
 DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(MorphRequest) if field.name in KEPT}
 # How the page shows a morph's frames, which it changes by itself: what a link says of it stands beside the permalink.
 LOOK: dict[str, Any] = {"fps": 30, "playback": "bounce", "style": "ink", "size": 512, "hold": 0.4}
@@ -44,6 +58,8 @@ def pack(request: MorphRequest, readings: Sequence[Reading]) -> str:
     """The permalink of a request whose drawn numbers were read `quantised`."""
     sides = [reading.typed or len(reading.pictures) for reading in readings]
     options = {name: getattr(request, name) for name in KEPT if getattr(request, name) != DEFAULTS[name]}
+    if not all(reading.typed for reading in readings):  # whatever they would be read as without the ink around them
+        options["read_as"] = ["" if reading.typed else reading.number for reading in readings]
     head = json.dumps({"v": VERSION, "n": sides, **options}, separators=(",", ":"))
     drawn = b"".join(nibbles(reading.pictures) for reading in readings if reading.typed is None)
     return base64.urlsafe_b64encode(zlib.compress(head.encode() + b"\0" + drawn, 9)).decode().rstrip("=")

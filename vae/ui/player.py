@@ -51,13 +51,22 @@ def payload(request: MorphRequest, pipeline: Pipeline) -> dict[str, Any]:
 
 
 def as_json(reading: Reading) -> dict[str, Any]:
-    """A number as it was read: the pictures as bytes of ink, and what each is taken for."""
+    """A number as it was read: the pictures as bytes of ink, what each is taken for, and what else it might be."""
+    seconds = [digit for digit, _ in reading.seconds] or [None] * len(reading.digits)
     return {
         "number": reading.number,
         "typed": reading.typed is not None,
         "digits": [
-            {"digit": digit, "sure": round(sure, 3), "known": sure >= UNKNOWN, "ink": ink_bytes(picture)}
-            for digit, sure, picture in zip(reading.digits, reading.certainty, reading.pictures, strict=True)
+            {
+                "digit": digit,
+                "sure": round(sure, 3),
+                "known": sure >= UNKNOWN,
+                "ink": ink_bytes(picture),
+                "second": second,
+            }
+            for digit, sure, picture, second in zip(
+                reading.digits, reading.certainty, reading.pictures, seconds, strict=True
+            )
         ],
     }
 

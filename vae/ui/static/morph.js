@@ -3,6 +3,7 @@
 (() => {
   const root = document.documentElement;
   const PATIENCE = 2500; // ms after which the page says what it waits for
+  const SURE = 0.9; // of a digit, from which on nobody is asked
   const AT_ONCE = 2; // morphs that the server makes side by side
   const MADE_BY = ["steps", "path", "speed", "seed", "hand"]; // of the fields, what the frames depend on
   const SHOWN_BY = ["fps", "playback", "style"]; // what the player does by itself
@@ -230,16 +231,26 @@
   function showReading(place, side) {
     const box = document.getElementById(`reading-${place}`);
     box.classList.toggle("many", side.digits.length > 3);
+    const sheet = sheets()[place === "source" ? 0 : 1];
     box.replaceChildren(
-      ...side.digits.map((seen) => {
+      ...side.digits.map((seen, i) => {
         const cell = digitMorph.make("span", { className: "cell" });
-        const text = digitMorph.make("span", { className: "verdict" });
-        text.innerHTML = seen.known
-          ? `<b>${seen.digit}</b> ${Math.min(99, Math.round(seen.sure * 100))}%${side.digits.length > 2 ? "" : " sure"}`
-          : "looks like nothing I know";
-        cell.append(digitMorph.picture(seen.ink), text);
+        cell.append(digitMorph.picture(seen.ink), verdict(seen));
+        if (side.typed || seen.sure >= SURE || seen.second === null || !sheet) return cell;
+        const other = digitMorph.make("button", { type: "button", className: "rather", textContent: `or ${seen.second}?` });
+        other.setAttribute("aria-label", `No, it is a ${seen.second}`);
+        other.onclick = () => sheet.tell([...side.number].with(i, seen.second).join(""));
+        cell.append(other);
         return cell;
       }),
     );
+  }
+
+  /* What a digit is taken for; how surely, only where there is a doubt. */
+  function verdict({ digit, sure, known }) {
+    const text = digitMorph.make("span", { className: "verdict" });
+    const doubt = sure < SURE ? ` ${Math.round(sure * 100)}%` : "";
+    text.innerHTML = known ? `<b>${digit}</b>${doubt}` : "looks like nothing I know";
+    return text;
   }
 })();

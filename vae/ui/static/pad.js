@@ -2,7 +2,9 @@
    ms, so that undo, swap, a turned phone and a change of colours redraw them, and so they go to the server. Digits that
    a link carried lie under them. */
 (() => {
-  const PEN = 0.062; // of the sheet's height
+  const PENS = [0.025, 0.04, 0.062, 0.085, 0.115]; // of the sheet's height; 0.062 is an MNIST digit's usual pen
+  const USUAL = 2;
+  const TAP = 0.03; // of the sheet's height: less than this is no stroke, where something can be pressed
   const PICTURE = 420; // px, height of the drawing as a picture
   const NEAR = 0.004; // points nearer to the last are left out
   const WRITING = 420; // ms to write an example
@@ -18,7 +20,12 @@
       this.tools.undo.onclick = () => this.set(this.strokes.length ? { ...this.content, strokes: this.strokes.slice(0, -1) } : {});
       this.tools.clear.onclick = () => this.set();
       this.tools.example.onclick = () => this.write(digitMorph.anyNumber());
+      this.shots = element.querySelector(".shots");
+      this.slider = element.querySelector(".pen");
+      this.slider.addEventListener("input", () => this.set({ ...this.content, pen: Number(this.slider.value) }));
       this.canvas.addEventListener("pointerdown", (event) => this.down(event));
+      this.tools.type.addEventListener("pointerdown", (event) => this.down(event)); // a stroke may begin there too
+      digitMorph.takePictures(this.sheet, (pictures) => this.set({ pictures, pen: this.pen }));
       this.canvas.addEventListener("pointermove", (event) => this.move(event));
       for (const end of ["pointerup", "pointercancel", "lostpointercapture"])
         this.canvas.addEventListener(end, () => this.up());
@@ -47,7 +54,8 @@
       if (!this.strokes.length) this.began = event.timeStamp;
       this.stroke = [this.at(event)];
       this.pointer = event.pointerId;
-      this.set({ ...this.content, strokes: [...this.strokes, this.stroke] });
+      this.pressed = event.currentTarget;
+      this.set({ ...this.content, pictures: [], strokes: [...this.strokes, this.stroke] });
     }
 
     move(event) {
@@ -60,21 +68,31 @@
     }
 
     up() {
-      if (!this.stroke) return;
+      const [stroke, { type }] = [this.stroke, this.tools];
+      if (!stroke) return;
       this.stroke = null;
-      this.remember();
+      const [[x, y]] = stroke;
+      if (this.pressed === type && stroke.every((point) => Math.hypot(point[0] - x, point[1] - y) < TAP)) {
+        this.set({ ...this.content, strokes: this.strokes.slice(0, -1) });
+        type.click();
+      } else this.remember();
     }
 
     get content() {
-      return { strokes: this.strokes, carried: this.carried, number: this.typed.number };
+      const { strokes, carried, pictures, pen, told } = this;
+      return { strokes, carried, pictures, pen, told, number: this.typed.number };
     }
 
-    /* `carried`: the digits of a link, as 784 bytes of ink each in base64. */
-    set({ strokes = [], carried = [], number = null } = {}) {
+    /* `carried`: the digits of a link, as 784 bytes of ink each in base64; `pictures`: some that were dropped here;
+       `told`: what somebody says it is, for as long as nothing else is drawn. */
+    set({ strokes = [], carried = [], pictures = [], number = null, pen = this.pen ?? USUAL, told = null } = {}) {
       cancelAnimationFrame(this.writing);
-      Object.assign(this, { strokes, carried });
+      if (this.strokes && (strokes !== this.strokes || pictures !== this.pictures)) told = null;
+      Object.assign(this, { strokes, carried, pictures, pen, told });
       this.typed.set(number);
-      const inked = strokes.length + carried.length > 0;
+      this.slider.value = pen;
+      this.shots.replaceChildren(...pictures.map((src) => digitMorph.make("img", { src, alt: "a picture that was put here" })));
+      const inked = strokes.length + carried.length + pictures.length > 0;
       this.sheet.classList.toggle("inked", inked);
       this.tools.undo.disabled = this.tools.clear.disabled = !inked;
       this.remember();
@@ -92,7 +110,7 @@
         .write(number, this.aspect)
         .map((points) => points.map(([x, y], i) => [x - this.aspect / 2, y, 8 * i]));
       const total = strokes.reduce((sum, points) => sum + points.length, 0);
-      this.set({ strokes });
+      this.set({ strokes, pen: this.pen });
       if (digitMorph.still.matches) return;
       const start = performance.now();
       const step = (now) => {
@@ -112,7 +130,7 @@
       const fitted = digitMorph.fitCanvas(this.canvas);
       if (!fitted) return; // its tab is not open
       this.drawCarried(fitted.pen, digitMorph.colour(this.canvas));
-      drawStrokes(fitted.pen, strokes, getComputedStyle(this.canvas).color);
+      drawStrokes(fitted.pen, strokes, getComputedStyle(this.canvas).color, this.width);
     }
 
     /* The digits of a link, in the middle of the sheet. */
@@ -126,6 +144,11 @@
       pen.drawImage(picture, (width - picture.width) / 2, (height - picture.height) / 2);
     }
 
+    /* Of the pen, in heights of the sheet. */
+    get width() {
+      return PENS[this.pen];
+    }
+
     get cell() {
       return Math.min(CELL, this.aspect / Math.max(1, this.carried.length));
     }
@@ -134,21 +157,30 @@
     sent() {
       const { number } = this.typed;
       if (number !== null) return number ? { number } : null;
-      return this.stroke ? null : this.drawn();
+      const drawn = this.stroke ? null : this.drawn();
+      return drawn && this.told ? { ...drawn, as: this.told } : drawn;
+    }
+
+    /* Somebody says what the number is. */
+    tell(number) {
+      this.told = number;
+      this.remember();
     }
 
     drawn() {
+      if (this.pictures.length) return { pictures: this.pictures };
       const digits = this.carried.length ? { digits: this.carried } : null;
-      return this.strokes.length ? { strokes: this.strokes.map(packed), pen: PEN, cell: this.cell, ...digits } : digits;
+      return this.strokes.length ? { strokes: this.strokes.map(packed), pen: this.width, cell: this.cell, ...digits } : digits;
     }
 
     /* What was drawn here as a PNG, black on white; null where nothing was. */
     picture() {
+      if (this.pictures.length) return this.pictures[0];
       if (!this.strokes.length) return null;
-      const reach = Math.max((this.cell * this.carried.length) / 2, ...this.strokes.flat().map(([x]) => Math.abs(x) + PEN));
+      const reach = Math.max((this.cell * this.carried.length) / 2, ...this.strokes.flat().map(([x]) => Math.abs(x) + this.width));
       const { canvas, pen } = digitMorph.paper(PICTURE * Math.min(4, Math.max(1, 2 * reach)), PICTURE);
       this.drawCarried(pen, [0, 0, 0]);
-      drawStrokes(pen, this.strokes, "#000");
+      drawStrokes(pen, this.strokes, "#000", this.width);
       return canvas.toDataURL("image/png");
     }
   }
@@ -160,9 +192,9 @@
     return btoa(String.fromCharCode(...new Uint8Array(words.buffer)));
   }
 
-  function drawStrokes(pen, strokes, colour) {
+  function drawStrokes(pen, strokes, colour, broad) {
     const { width, height } = pen.canvas;
-    Object.assign(pen, { strokeStyle: colour, fillStyle: colour, lineWidth: PEN * height, lineCap: "round", lineJoin: "round" });
+    Object.assign(pen, { strokeStyle: colour, fillStyle: colour, lineWidth: broad * height, lineCap: "round", lineJoin: "round" });
     for (const stroke of strokes) {
       const points = stroke.map(([x, y]) => [width / 2 + x * height, y * height]);
       if (points.length > 1) digitMorph.smoothLine(pen, points);

@@ -84,7 +84,11 @@ def request_of(value: Any) -> MorphRequest:
         raise BadRequest("The page asked for something unknown; please reload it.")
     source, target = number_from(value.get("source")), number_from(value.get("target"))
     options = {name: value[name] for name in MADE_BY if name in value}
-    return MorphRequest(source, target, via=listed(value.get("via")), formats=(), **options)
+    told = [side.get("as", "") if isinstance(side, dict) else "" for side in (value.get("source"), value.get("target"))]
+    via = listed(value.get("via"))
+    if any(told):
+        options["read_as"] = (told[0], *[""] * len(via), told[1])
+    return MorphRequest(source, target, via=via, formats=(), **options)
 
 
 def morph(value: Any, pipeline: Pipeline) -> Work:
