@@ -52,7 +52,7 @@ def payload(request: MorphRequest, pipeline: Pipeline) -> dict[str, Any]:
 
 def as_json(reading: Reading) -> dict[str, Any]:
     """A number as it was read: the pictures as bytes of ink, what each is taken for, and what else it might be."""
-    seconds = [digit for digit, _ in reading.seconds] or [None] * len(reading.digits)
+    seconds: list[int | None] = [digit for digit, _ in reading.seconds] or [None] * len(reading.digits)
     return {
         "number": reading.number,
         "typed": reading.typed is not None,
