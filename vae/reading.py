@@ -22,7 +22,7 @@ NumberInput = Any
 or bytes) or `Drawing` of one to four digits, or a list of pictures of one digit each."""
 
 MOST_PLACES = 4
-NO_DIGIT, SURE = 0.6, 0.99  # a mark that likely to be no digit is none, unless the reader is so sure of it
+NO_DIGIT, SURE = 0.9, 0.99  # a mark that likely to be no digit is none, unless the reader is so sure of it
 CERTAINLY_NONE = 0.985
 READER, READER_OF_CUT = 0.5, 0.17  # weight of the reader's word; the rest is the segmenter's, which saw the ink around
 

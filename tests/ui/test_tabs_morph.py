@@ -99,6 +99,8 @@ def test_a_drawn_morph_comes_back_by_its_permalink_in_any_look(pipeline: Pipelin
     made = morph({"source": ONE, "target": {"number": "8"}, "steps": 20, "seed": 5}, pipeline).run()
     assert [side["number"] for side in made["sides"]] == ["1", "8"] and made["stops"] == [0, 19]
     again = reopen({"permalink": made["permalink"]}, pipeline).run()
+    for digit in (digit for said in (again["morph"], made) for side in said["sides"] for digit in side["digits"]):
+        assert 0.9 < digit.pop("sure") <= 1  # of the drawing, its ink around it is known as well
     assert again["morph"] == made
     assert {name: again["fields"][name] for name in ("source", "target", "steps", "seed", "playback")} == {
         "source": None,
