@@ -76,12 +76,16 @@ class _Job(NamedTuple):
         step = max(1, _AT_A_TIME // (h * w))
         for start in range(0, len(self.order), step):
             giving_up.check()
-            if self.path.exists() and self.path.stat().st_size > self.most:
-                raise BadRequest(
-                    f"This file would have more than {MOST_BYTES // 10**6} megabytes: "
-                    "choose fewer frames, a smaller size or another format."
-                )
+            self.check_size()
             yield self.frames[self.order[start : start + step]]
+
+    def check_size(self) -> None:
+        """BadRequest when the file has grown too large."""
+        if self.path.exists() and self.path.stat().st_size > self.most:
+            raise BadRequest(
+                f"This file would have more than {MOST_BYTES // 10**6} megabytes: "
+                "choose fewer frames, a smaller size or another format."
+            )
 
     def pictures(self, black: int = 0, white: int = 255) -> Iterator[Picture]:
         """The pictures, (h, w) each, with the greys 0 and 255 as `black` and `white`."""
@@ -166,7 +170,9 @@ def encode(
 def _written(job: _Job, suffix: str, folder: str, most: float = inf) -> Path:
     """The job's file, in `folder`."""
     path = Path(folder).resolve() / f"video.{suffix}"
-    _WRITERS[suffix](job._replace(path=path, most=most))
+    job = job._replace(path=path, most=most)
+    _WRITERS[suffix](job)
+    job.check_size()  # of what an encoder has kept back until its end
     return path
 
 

@@ -95,26 +95,29 @@
       error = failed;
     }
     took = (performance.now() - since) / 1000;
-    const answered = flying;
+    goOn(error, took);
+    if (!next && !takenBack(flying)) {
+      if (error) digitMorph.showError(error.message);
+      else await arrived(made, flying);
+    }
     flying = null;
     wait(false);
-    goOn(error, took);
-    if (next) return send();
-    const now = wanted();
-    if (digitMorph.live && !answered.pressed && JSON.stringify(now) !== answered.key) return; // taken back meanwhile
-    if (error) digitMorph.showError(error.message);
-    else arrived(made, answered);
+    send();
   }
+
+  /* Whether somebody has changed what a morph was asked for, so that nothing should come of it. */
+  const takenBack = ({ key, pressed }) =>
+    digitMorph.live && !pressed && root.hasAttribute("data-morph-tab") && JSON.stringify(wanted()) !== key;
 
   /* A busy server is asked only by hand, until it is quick again. */
   function goOn(error, seconds) {
     digitMorph.live = !(error?.busy || digitMorph.waiting || seconds * 1000 > digitMorph.slow);
   }
 
-  function arrived(morph, { key, pressed }) {
+  async function arrived(morph, { key, pressed }) {
+    await digitMorph.player.show(morph);
     shown = key;
     digitMorph.showError("");
-    digitMorph.player.show(morph);
     digitMorph.morph = morph;
     root.dispatchEvent(new CustomEvent("morph", { detail: morph })); // what takes a morph further listens
     showReading("source", morph.sides[0]);
@@ -215,7 +218,7 @@
       const given = Object.entries({ ...fields, ...look }).filter(([, value]) => value !== null);
       digitMorph.fill(Object.fromEntries(given));
       digitMorph.player.look({ ...digitMorph.LOOK, ...look });
-      arrived(morph, { key: drawnOver ? "" : JSON.stringify(wanted()), pressed: true });
+      await arrived(morph, { key: drawnOver ? "" : JSON.stringify(wanted()), pressed: true });
     } catch (error) {
       digitMorph.showError(error.message);
     }

@@ -1,6 +1,6 @@
 /* Until Gradio's page is whole, its frame lies over it (#opening): then that goes, all at once, so that nothing jumps. */
 digitMorph.openPage = (opening) => {
-  const PARTS = ["header .theme-toggle", "#pad-source canvas", "#stage .player", "#pad-target canvas", "#morph", "#options > button", "footer"];
+  const PARTS = ["header .theme-toggle", "#pad-source canvas", "#stage .player", "#pad-target canvas", "#type-source input", "#type-target input", "#morph", "#options > button", "footer"];
   const PATIENCE = 10_000; // ms after Gradio's first sign, should it show something else than the page
   const app = document.querySelector("gradio-app");
   // Of the system's colours and those that somebody has chosen, Gradio would take the former first.

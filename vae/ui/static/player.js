@@ -194,7 +194,7 @@
       if (position === this.painted) return;
       this.painted = position;
       digitMorph.drawFrame(this.canvas, this.film.at(0, position), this.settings.style, MOST);
-      this.marker.style.left = `${(100 * position) / this.last}%`;
+      this.marker.style.transform = `translateX(${(position / this.last) * this.track.clientWidth}px)`; // which lays nothing out anew
       this.track.setAttribute("aria-valuenow", position + 1);
       const seen = this.morph.ribbon.map((place) => place[position]?.[0] ?? "").join("");
       this.track.setAttribute("aria-valuetext", `frame ${position + 1}${seen && `, seen as ${seen}`}`);
