@@ -22,7 +22,8 @@ NumberInput = Any
 or bytes) or `Drawing` of one to four digits, or a list of pictures of one digit each."""
 
 MOST_PLACES = 4
-NO_NUMBER = 0.6  # if every mark is as likely as that no digit, there is no number
+NO_DIGIT, SURE = 0.9, 0.99  # a mark that likely to be no digit is none, unless the reader is so sure of it
+CERTAINLY_NONE = 0.985
 READER, READER_OF_CUT = 0.5, 0.17  # weight of the reader's word; the rest is the segmenter's, which saw the ink around
 
 
@@ -118,12 +119,13 @@ def read_drawn(
     else:
         sketches = [read(side)]
     guesses, cut = (torch.cat([found[k] for found in sketches]) for k in (1, 2))
-    if float(guesses[:, sketch.NONE].exp().min()) > NO_NUMBER:
-        raise BadRequest("I see no number here; draw one, or choose a picture that shows little else.")
     pictures = change(torch.cat([found.pictures for found in sketches]))
+    by_reader = pipeline.log_probabilities(pictures)
+    nothing, sure = guesses[:, sketch.NONE].exp(), by_reader.exp().amax(1)
+    if bool(((nothing > NO_DIGIT) & (sure < SURE) | (nothing > CERTAINLY_NONE)).all()):
+        raise BadRequest("I see no number here; draw one, or choose a picture that shows little else.")
     reader = torch.where(cut, READER_OF_CUT, READER)[:, None]
-    likely = pipeline.log_probabilities(pictures).lerp(guesses[:, :10].log_softmax(1), 1 - reader)
-    return _reading(pictures, likely)
+    return _reading(pictures, by_reader.lerp(guesses[:, :10].log_softmax(1), 1 - reader))
 
 
 def _read(pictures: Tensor, pipeline: Pipeline, typed: str | None = None) -> Reading:

@@ -68,9 +68,13 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=100, help="numbers for each gap")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--gaps", type=float, nargs="+", default=GAPS)
+    parser.add_argument("--reliability", metavar="PNG", help="draw how often a digit is right against how sure it was")
     parser.add_argument("--tuning", action="store_true", help="the digits that constants are chosen on")
     args = parser.parse_args()
     torch.set_num_threads(1)
+    if args.reliability:
+        draw_reliability(args.reliability, args.count, args.seed)
+        return
     for name, digits in (
         ("drawings", drawings(LEARNT_FROM if args.tuning else HELD_BACK)),
         ("MNIST", mnist(train=args.tuning)),
@@ -94,6 +98,38 @@ def report(name: str, digits: list[Drawn], gaps: list[float], count: int, seed: 
             counted.append(len(text) == len(number.text))
             same.append(text == number.text)
         print(f"{gap:+7.2f} {np.mean(counted):13.3f} {np.mean(same):12.3f} {np.median(times):13.1f}", flush=True)
+
+
+def draw_reliability(path: str, count: int, seed: int) -> None:
+    """Digits of numbers that were split right, by how sure the program was of each."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(4.5, 4.5))
+    axes.plot([0.3, 1], [0.3, 1], "--", color="grey", linewidth=1)
+    for name, digits in (("drawings", drawings(HELD_BACK)), ("MNIST, test", mnist(train=False))):
+        sure, right = np.array(
+            [
+                (certainty, digit == int(label))
+                for gap in (0.05, -0.02, -0.06)
+                for number in numbers(digits, gap, count, seed)
+                if len((reading := read_number(number.picture, default_pipeline())).digits) == len(number.text)
+                for label, digit, certainty in zip(number.text, reading.digits, reading.certainty, strict=True)
+            ]
+        ).T
+        bins = np.digitize(sure, edges := np.array([0.5, 0.7, 0.85, 0.95, 0.99]))
+        at = [k for k in range(len(edges) + 1) if (bins == k).sum() >= 4]
+        error = sum((bins == k).mean() * abs(sure[bins == k].mean() - right[bins == k].mean()) for k in at)
+        means = [(sure[bins == k].mean(), right[bins == k].mean(), int((bins == k).sum())) for k in at]
+        axes.plot([m[0] for m in means], [m[1] for m in means], "o-", label=f"{name}, {len(sure)} digits")
+        print(f"{name}: {len(sure)} digits, expected calibration error {error:.4f}")
+        print("  " + ", ".join(f"{s:.2f}: {r:.2f} of {n}" for s, r, n in means))
+    axes.set(xlabel="certainty", ylabel="share that is right", xlim=(0.3, 1.02), ylim=(0.3, 1.02))
+    axes.legend()
+    figure.tight_layout()
+    figure.savefig(path, dpi=80)
 
 
 if __name__ == "__main__":
