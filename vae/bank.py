@@ -149,17 +149,24 @@ def type_codes(bank: Bank, number: str, seed: int = 0) -> tuple[Tensor, Tensor]:
     """Latents `(N, D)` of the digits of `number` in one handwriting, and their indices in `bank.typed`.
 
     The seed picks a handwriting (slant, stroke width, size) from the test set's; of the twelve codes of a class
-    nearest to it, one is picked by seed.
+    nearest to it, one is picked by seed. A digit that comes again is written alike, but not cloned: by the code
+    most like the one before, of those not used yet.
     """
     style = (bank.typed.style - bank.typed.style.mean(0)) / bank.typed.style.std(0).clamp_min(1e-6)
     generator = torch.Generator().manual_seed(seed)
     handwriting = style[int(torch.randint(len(style), (1,), generator=generator))].clamp(-0.8, 0.8)
     weight = torch.tensor([1.0, 1.0, 1.0, 0.0])  # a 1 is narrow in any handwriting: its width says nothing
-    chosen = []
-    picks = torch.randint(12, (10,), generator=generator)  # the same digit looks the same within a number
-    for digit in map(int, number):
+    chosen: list[int] = []
+    picks = torch.randint(12, (10,), generator=generator)
+    for place, digit in enumerate(map(int, number)):
         own = (bank.typed.labels == digit).nonzero()[:, 0]
-        distance = ((style[own] - handwriting).square() * weight).sum(1)
-        chosen.append(own[distance.argsort()[min(int(picks[digit]), len(own) - 1)]])
-    index = torch.stack(chosen)
+        if digit in map(int, number[:place]):
+            before = bank.typed.z[chosen[number.rindex(number[place], 0, place)]]
+            distance = ((bank.typed.z[own] - before) @ bank.metric).norm(dim=1)
+            distance[torch.isin(own, torch.tensor(chosen))] = torch.inf
+            chosen.append(int(own[distance.argmin()]))
+        else:
+            distance = ((style[own] - handwriting).square() * weight).sum(1)
+            chosen.append(int(own[distance.argsort()[min(int(picks[digit]), len(own) - 1)]]))
+    index = torch.tensor(chosen)
     return bank.typed.z[index], index

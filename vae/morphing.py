@@ -28,8 +28,10 @@ Speed = Literal["raw", "constant", "eased"]
 
 SIDE = 28
 REFINE_STEPS = 4  # of an endpoint, those of the model itself included
-RESIDUAL_SPAN = 0.2  # share of the path at each end over which the residual fades
-MAKING_ROOM = 0.65  # share of a segment in which digits step aside, or are drawn, for a number of other length
+RESIDUAL_KEPT, RESIDUAL_GONE = 0.25, 0.5  # share of the decoded picture's change at which a residual starts, ends fading
+MORPHING = 0.6  # share of a segment in which digits morph, before others are drawn beside them, or erased
+STEPPING = 0.6  # share of what is left in which the digits step aside; drawing begins at 1 - DRAWING of it
+DRAWING = 0.8
 INK_SLACK = 0.07  # share by which a path's digits may have less or more ink than its ends, free of penalty
 INK_SCALE = 8.0  # pixels of ink beyond that, for a penalty as high as the path's own cost
 
@@ -169,9 +171,10 @@ def make_morph(
     for k, (a, b) in enumerate(pairwise(ends)):
         giving_up.check()
         segment = Segment(pipeline, a, b, path)
-        time = frame_times(steps, speed)
+        clock = frame_times(steps, speed)
+        time = morphing_time(len(a.z), len(b.z), clock)
         alpha = time if speed == "raw" else paths.even_steps(segment.decode, time)
-        edge, visible = layout(len(a.z), len(b.z), places, time)
+        edge, visible = layout(len(a.z), len(b.z), places, clock)
         own = segment.frames(alpha, visible)
         new = slice(k * (steps - 1) + (k > 0), (k + 1) * (steps - 1) + 1)  # the first is the last of the segment before
         digits[new, places - own.shape[1] :], left[new, places - own.shape[1] :] = own[k > 0 :], edge[k > 0 :]
@@ -188,17 +191,25 @@ def layout(source: int, target: int, places: int, time: Tensor) -> tuple[Tensor,
     """Digit layout at each frame: left edge (in digits) and visible fraction, `(T, N)` each.
 
     A number of `source` digits turns into one of `target`, in a picture of `places`, over `time` `(T,)`; N is the
-    length of the longer one. Numbers are right-aligned: shared digits slide; extra ones stand still, and are drawn
-    after the others have stepped aside, or erased before those come into the middle.
+    length of the longer one. Numbers are right-aligned. What both have morphs first, where it stands (see
+    `morphing_time`); then it slides while extra digits, which stand still, are drawn from left to right, or erased
+    the other way round.
     """
     shared, extra, grows = min(source, target), abs(source - target), target > source
-    early, late = (time / MAKING_ROOM).clamp(0, 1), (1 - (1 - time) / MAKING_ROOM).clamp(0, 1)
-    moved, visible = paths.ease(early if grows else late), late if grows else 1 - early
-    first = (places - source) / 2 + max(0, source - target)  # left edge of the first shared digit in the source
-    last = (places - target) / 2 + max(0, target - source)  # and in the target
-    moving, still = first + (last - first) * moved, torch.full_like(moved, last if grows else first)
+    rest = ((time - MORPHING) / (1 - MORPHING)).clamp(0, 1)
+    room = rest if grows else 1 - rest  # how far towards the longer number
+    moved, drawn = paths.ease((room / STEPPING).clamp(0, 1)), ((room - 1) / DRAWING + 1).clamp(0, 1)
+    alone, beside = (places - shared) / 2, (places - shared - extra) / 2 + extra  # left edge of the first shared digit
+    moving, still = alone + (beside - alone) * moved, torch.full_like(moved, beside)
     left = [still + k for k in range(-extra, 0)] + [moving + k for k in range(shared)]
-    return torch.stack(left, 1), torch.stack([visible] * extra + [torch.ones_like(time)] * shared, 1)
+    visible = [(drawn * extra - k).clamp(0, 1) for k in range(extra)]
+    return torch.stack(left, 1), torch.stack(visible + [torch.ones_like(time)] * shared, 1)
+
+
+def morphing_time(source: int, target: int, time: Tensor) -> Tensor:
+    """How far the shared digits have morphed at `time` `(T,)`, where nothing else is said of their pace: numbers of
+    `source` and `target` digits morph before room is made for what only one of them has."""
+    return time if source == target else (time / MORPHING).clamp(max=1)
 
 
 def crossfade(source: Tensor, target: Tensor, steps: int) -> Tensor:
@@ -261,7 +272,8 @@ class Segment:
             ends = (F.one_hot(end.labels[k:], classes).float() for end, k in ((a, i), (b, j)))
             y = torch.cat([paths.linear(*pair)(alpha) for pair in zip(*ends, strict=True)])
         pictures = decode_28(self.model, z, y).view(len(self.curves), len(alpha), SIDE, SIDE).transpose(0, 1)
-        leaving, arriving = (residual_weight(share)[:, None, None, None] for share in (alpha, 1 - alpha))
+        share = change_share(pictures, a.pictures[i:] - a.residual[i:], b.pictures[j:] - b.residual[j:], alpha)
+        leaving, arriving = (residual_weight(part)[..., None, None] for part in (share, 1 - share))
         return (pictures + leaving * a.residual[i:] + arriving * b.residual[j:]).clamp_(0, 1)
 
     def frames(self, alpha: Tensor, visible: Tensor) -> Tensor:
@@ -313,9 +325,19 @@ def ink_penalty(ink: Tensor, ends: Tensor) -> Tensor:
     return (torch.maximum(low - ink, ink - high).clamp_min(0) / INK_SCALE).square()
 
 
-def residual_weight(alpha: Tensor) -> Tensor:
-    """1 at alpha = 0, falling smoothly to 0 at RESIDUAL_SPAN."""
-    return 1 - paths.ease((alpha / RESIDUAL_SPAN).clamp(0, 1))
+def change_share(pictures: Tensor, first: Tensor, last: Tensor, alpha: Tensor) -> Tensor:
+    """How far decoded `pictures` `(T, N, 28, 28)` have come from `first` to `last` `(N, 28, 28)`: `(T, N)`.
+
+    The distance to the first as a share of the sum of both; `alpha` `(T,)` decides where the two are the same.
+    """
+    away, ahead = ((pictures - end).flatten(2).norm(dim=2) for end in (first, last))
+    tiny = 1e-3
+    return (away + tiny * alpha[:, None]) / (away + ahead + tiny)
+
+
+def residual_weight(share: Tensor) -> Tensor:
+    """1 while the decoded picture is still the same digit, up to RESIDUAL_KEPT of its change; 0 from RESIDUAL_GONE."""
+    return 1 - paths.ease(((share - RESIDUAL_KEPT) / (RESIDUAL_GONE - RESIDUAL_KEPT)).clamp(0, 1))
 
 
 def paste(canvas: Tensor, picture: Tensor, left: Tensor) -> None:

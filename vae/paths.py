@@ -213,3 +213,31 @@ def even_steps(picture_at: Callable[[Tensor], Tensor], spacing: Tensor, passes: 
 def ease(alpha: Tensor) -> Tensor:
     """Slow at both ends: 3 a^2 - 2 a^3."""
     return alpha * alpha * (3 - 2 * alpha)
+
+
+def linger(time: Tensor, first: float, last: float, least: float) -> Tensor:
+    """`time` `(T,)` in [0, 1] -> the share of the way there, such that the stretch from `first` to `last` takes
+    at least the share `least` of the time.
+
+    Steps within the stretch are even, as they are far from it; over as much again on both sides of it they
+    become shorter, and longer again. Where the stretch takes so long anyway, nothing is changed.
+    """
+    share = torch.linspace(0, 1, 2001, dtype=torch.float64)
+    width = max(last - first, 1e-3)
+    outside = (torch.maximum(first - share, share - first - width) / width).clamp(0, 1)
+    slowness = 1 - ease(outside)  # 1 within the stretch
+    area = float(slowness.mean())
+    factor = least * (1 - area) / max(width - least * area, 1e-9)
+    if factor <= 1:
+        return time
+    spent = torch.cat([share.new_zeros(1), (1 + (factor - 1) * (slowness[1:] + slowness[:-1]) / 2).cumsum(0)])
+    return torch.from_numpy(np.interp(time.double().numpy(), (spent / spent[-1]).numpy(), share.numpy())).float()
+
+
+def turn_of(certainty: Tensor, sure: float = 0.95) -> tuple[int, int]:
+    """Where on the way one thing has turned into the other: from the last of T points that is surely the first to
+    the next that is surely the second, by the `certainty` `(T, 2)` of the two (probabilities)."""
+    first, last = (certainty[:, k] >= sure for k in (0, 1))
+    begins = int(first.nonzero().max()) if first.any() else 0
+    after = last[begins:].nonzero()
+    return begins, begins + int(after.min()) if len(after) else len(certainty) - 1

@@ -77,7 +77,7 @@ def evaluate_models(
     started = time.monotonic()
     loaded, judge = {name: weights.load(name) for name in models}, load_classifier("judge")
     splits = data.load_splits(root=data_root)
-    reals = Reals.of(judge, data.as_floats(splits.train.images[: extent.reals]))
+    reals = Reals.of(judge, data.as_floats(splits.train.images[-extent.reals :]))  # the bank takes the first ones
     test = splits.test[: extent.images]
     rows = [model_figures(name, model, test, judge, reals, extent) for name, model in loaded.items()]
     add_times(rows, loaded)
@@ -119,6 +119,8 @@ def methods_of(models: dict[str, VAE], frames: int = 60) -> dict[str, Method]:
             for path in ("linear", "slerp", "handwritten"):
                 if path != "handwritten" or bank_of(model) is not None:
                     methods[f"{name}: {path}"] = method(model, path, "constant", True)
+                if path == "handwritten" and bank_of(model) is not None:
+                    methods[f"{name}: {path}, with time for the turn"] = method(model, path, "turn", True)
     return methods
 
 
