@@ -189,26 +189,55 @@ def uneven(alpha: Tensor) -> Tensor:
     return torch.exp(-((x - place[:, None]) ** 2) / 8)[:, None, :].expand(-1, 20, -1)
 
 
-@pytest.mark.parametrize("count", [10, 60, 240])
+@pytest.mark.parametrize("count", [2, 10, 60, 240])
 def test_even_steps_change_the_picture_evenly(count: int) -> None:
-    alpha = paths.even_steps(uneven, torch.linspace(0, 1, count))
-    change = paths.arc_length(uneven(alpha)).diff()
-    assert change.std() / change.mean() < 0.02
-    raw = paths.arc_length(uneven(torch.linspace(0, 1, count))).diff()
-    assert raw.std() / raw.mean() > 0.3
+    alpha, pictures = paths.even_steps(uneven, torch.linspace(0, 1, count))
+    change = paths.arc_length(pictures).diff()
+    if count > 2:
+        assert change.std() / change.mean() < 0.02
+        raw = paths.arc_length(uneven(torch.linspace(0, 1, count))).diff()
+        assert raw.std() / raw.mean() > 0.3
     assert (alpha[0], alpha[-1]) == (0, 1)
     assert (alpha.diff() > 0).all()
 
 
+@pytest.mark.parametrize("count", [10, 60, 240])
+def test_the_pictures_of_even_steps_are_those_at_alpha(count: int) -> None:
+    alpha, pictures = paths.even_steps(uneven, torch.linspace(0, 1, count))
+    torch.testing.assert_close(pictures, uneven(alpha), atol=0.01, rtol=0)
+    assert torch.equal(pictures[[0, -1]], uneven(torch.tensor([0.0, 1.0])))
+
+
 def test_even_steps_follow_the_spacing_they_are_given() -> None:
     spacing = paths.ease(torch.linspace(0, 1, 40))
-    length = paths.arc_length(uneven(paths.even_steps(uneven, spacing)))
+    length = paths.arc_length(paths.even_steps(uneven, spacing)[1])
     torch.testing.assert_close(length / length[-1], spacing, atol=0.01, rtol=0)
 
 
+def test_even_steps_make_less_than_twice_the_pictures_that_are_wanted() -> None:
+    made = 0
+
+    def counted(alpha: Tensor) -> Tensor:
+        nonlocal made
+        made += len(alpha)
+        return uneven(alpha)
+
+    paths.even_steps(counted, torch.linspace(0, 1, 60))
+    assert made < 2 * 60
+
+
 def test_a_still_picture_keeps_its_spacing() -> None:
-    spacing = torch.linspace(0, 1, 5)
-    assert torch.equal(paths.even_steps(lambda alpha: torch.zeros(len(alpha), 2, 2), spacing), spacing)
+    spacing, still = torch.linspace(0, 1, 5), torch.full((5, 2, 2), 0.5)
+    alpha, pictures = paths.even_steps(lambda alpha: torch.full((len(alpha), 2, 2), 0.5), spacing)
+    assert torch.equal(alpha, spacing)
+    assert torch.equal(pictures, still)
+
+
+def test_between_goes_through_its_pictures_and_along_a_parabola() -> None:
+    pictures = torch.arange(9.0)[:, None].square() / 64
+    assert torch.equal(paths.between(pictures, torch.arange(9.0)), pictures)
+    place = torch.linspace(1, 7, 31)
+    torch.testing.assert_close(paths.between(pictures, place)[:, 0], place.square() / 64)
 
 
 def test_ease_is_slow_at_both_ends() -> None:

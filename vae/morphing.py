@@ -18,18 +18,20 @@ from torch import Tensor
 
 from vae import giving_up, paths
 from vae.bank import Bank
+from vae.classifier import probabilities
 from vae.errors import BadRequest
 from vae.model import VAE
 from vae.pipeline import Pipeline, pipeline_of
 from vae.strokes import reveal
 
 PathName = Literal["auto", "linear", "slerp", "handwritten"]
-Speed = Literal["raw", "constant", "eased"]
+Speed = Literal["raw", "constant", "eased", "turn"]
 
 SIDE = 28
 REFINE_STEPS = 4  # of an endpoint, those of the model itself included
 RESIDUAL_KEPT, RESIDUAL_GONE = 0.25, 0.5  # share of the decoded picture's change at which a residual starts, ends fading
 MORPHING = 0.6  # share of a segment in which digits morph, before others are drawn beside them, or erased
+TURN_SHARE = 0.25  # of the frames, at least, for the turn at that speed
 STEPPING = 0.6  # share of what is left in which the digits step aside; drawing begins at 1 - DRAWING of it
 DRAWING = 0.8
 INK_SLACK = 0.07  # share by which a path's digits may have less or more ink than its ends, free of penalty
@@ -109,8 +111,8 @@ def morph(
         steps: how many frames, first and last included; at least 2.
         path: `linear`, `slerp`, `handwritten` (needs the model's bank), or `auto`: `handwritten`, and
             `slerp` without a bank.
-        speed: `raw` (equal steps of alpha), `constant` (equal change of the composed picture) or
-            `eased` (the same, slow at both ends).
+        speed: `raw` (equal steps of alpha), `constant` (equal change of the composed picture), `eased` (the
+            same, slow at both ends) or `turn` (the same, slow where one digit turns into the other).
         refine: frame 0 and the last frame are the two stacks exactly. Without it they are what the
             decoder makes of the encoder's means; with `path="linear"` and `speed="raw"` that is
             decode((1 - alpha) z1 + alpha z2) and nothing else.
@@ -172,10 +174,8 @@ def make_morph(
         giving_up.check()
         segment = Segment(pipeline, a, b, path)
         clock = frame_times(steps, speed)
-        time = morphing_time(len(a.z), len(b.z), clock)
-        alpha = time if speed == "raw" else paths.even_steps(segment.decode, time)
         edge, visible = layout(len(a.z), len(b.z), places, clock)
-        own = segment.frames(alpha, visible)
+        own = segment.frames(segment.shared(morphing_time(len(a.z), len(b.z), clock), speed), visible)
         new = slice(k * (steps - 1) + (k > 0), (k + 1) * (steps - 1) + 1)  # the first is the last of the segment before
         digits[new, places - own.shape[1] :], left[new, places - own.shape[1] :] = own[k > 0 :], edge[k > 0 :]
     return Morph(digits, left, steps)
@@ -257,30 +257,55 @@ class Segment:
     """
 
     def __init__(self, pipeline: Pipeline, a: Endpoints, b: Endpoints, path: PathName) -> None:
-        self.model, self.a, self.b = pipeline.model, a, b
+        self.model, self.reader, self.a, self.b = pipeline.model, pipeline.reader, a, b
         shared = min(len(a.z), len(b.z))  # numbers are right-aligned: units meet units
         self.i, self.j = len(a.z) - shared, len(b.z) - shared
         self.curves = [curve_between(path, pipeline.bank, a, self.i + k, b, self.j + k) for k in range(shared)]
 
     @torch.inference_mode()
-    def decode(self, alpha: Tensor) -> Tensor:
-        """The shared digits at `alpha` `(T,)`, in one batch: `(T, shared, 28, 28)`."""
-        a, b, i, j = self.a, self.b, self.i, self.j
-        z = torch.cat([curve(alpha) for curve in self.curves])
+    def shared(self, time: Tensor, speed: Speed) -> Tensor:
+        """The shared digits at `time` `(T,)`, the share of their morph, at a pace: `(T, shared, 28, 28)`."""
+        if speed == "raw":
+            return self.decode(time)
+        if speed != "turn":
+            return paths.even_steps(self.decode, time)[1]
+        least = TURN_SHARE / float((time < 1).double().mean().clamp_min(TURN_SHARE))  # of the time of the morph
+        return torch.cat([self._with_turn(k, time, least) for k in range(len(self.curves))], 1)
+
+    def _with_turn(self, k: int, time: Tensor, least: float) -> Tensor:
+        """Shared digit `k` on a clock of its own, its turn in `least` of the time at least: `(T, 1, 28, 28)`."""
+        digits = [int(end.labels[first + k]) for end, first in ((self.a, self.i), (self.b, self.j))]
+
+        def picture_at(alpha: Tensor) -> Tensor:
+            return self.decode(alpha, slice(k, k + 1))
+
+        def certainty(pictures: Tensor) -> Tensor:
+            return probabilities(self.reader, pictures)[:, digits]
+
+        if digits[0] == digits[1]:
+            return paths.even_steps(picture_at, time)[1]
+        return paths.steps_with_turn(picture_at, certainty, time, least)
+
+    @torch.inference_mode()
+    def decode(self, alpha: Tensor, which: slice = slice(None)) -> Tensor:
+        """The shared digits (those of `which`) at `alpha` `(T,)`, in one batch: `(T, shared, 28, 28)`."""
+        a, b, curves = self.a, self.b, self.curves[which]
+        i, j = (slice(first + (which.start or 0), first + (which.start or 0) + len(curves)) for first in (self.i, self.j))
+        z = torch.cat([curve(alpha) for curve in curves])
         y = None
         if classes := self.model.config.classes:
-            ends = (F.one_hot(end.labels[k:], classes).float() for end, k in ((a, i), (b, j)))
+            ends = (F.one_hot(end.labels[part], classes).float() for end, part in ((a, i), (b, j)))
             y = torch.cat([paths.linear(*pair)(alpha) for pair in zip(*ends, strict=True)])
-        pictures = decode_28(self.model, z, y).view(len(self.curves), len(alpha), SIDE, SIDE).transpose(0, 1)
-        share = change_share(pictures, a.pictures[i:] - a.residual[i:], b.pictures[j:] - b.residual[j:], alpha)
+        pictures = decode_28(self.model, z, y).view(len(curves), len(alpha), SIDE, SIDE).transpose(0, 1)
+        share = change_share(pictures, a.pictures[i] - a.residual[i], b.pictures[j] - b.residual[j], alpha)
         leaving, arriving = (residual_weight(part)[..., None, None] for part in (share, 1 - share))
-        return (pictures + leaving * a.residual[i:] + arriving * b.residual[j:]).clamp_(0, 1)
+        return (pictures + leaving * a.residual[i] + arriving * b.residual[j]).clamp_(0, 1)
 
-    def frames(self, alpha: Tensor, visible: Tensor) -> Tensor:
-        """Every digit of the longer number, `(T, N, 28, 28)`: at `alpha` `(T,)`, or drawn as far as `visible` says."""
+    def frames(self, shared: Tensor, visible: Tensor) -> Tensor:
+        """Every digit of the longer number, `(T, N, 28, 28)`: `shared` beside those drawn as far as `visible` says."""
         extra = [*self.a.pictures[: self.i], *self.b.pictures[: self.j]]
         drawn = [reveal(picture, visible[:, k])[:, None] for k, picture in enumerate(extra)]
-        return torch.cat([*drawn, self.decode(alpha)], 1)
+        return torch.cat([*drawn, shared], 1)
 
 
 def curve_between(path: PathName, bank: Bank | None, a: Endpoints, k: int, b: Endpoints, m: int) -> paths.Curve:

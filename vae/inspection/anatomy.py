@@ -61,8 +61,8 @@ def take_apart(
     model, codes = pipeline.model, pipeline.bank.graph if pipeline.bank else None
     a, b = endpoints(model, [source, target], [[label] for label in labels])
     segment = Segment(pipeline, a, b, path)
-    alpha = paths.even_steps(segment.decode, torch.linspace(0, 1, steps))
-    z, frames = segment.curves[0](alpha), segment.decode(alpha)[:, 0]
+    alpha, shared = paths.even_steps(segment.decode, torch.linspace(0, 1, steps))
+    z, frames = segment.curves[0](alpha), shared[:, 0]
     first, last = (posterior(model, x, label) for x, label in zip((source, target), labels, strict=True))
     return Anatomy(first, last, alpha, z, frames, plane_of(z, codes, labels))
 
