@@ -156,11 +156,23 @@ def test_legible_is_what_still_reads_as_its_label_when_drawn_again(small: VAE, p
 def test_typed_codes_are_the_digits_by_seed(small: VAE) -> None:
     bank = bank_of(small)
     z, index = type_codes(bank, "3213", seed=4)
+    once = type_codes(bank, "321", seed=4)[1]
     assert bank.typed.labels[index].tolist() == [3, 2, 1, 3]
     assert torch.equal(z, bank.typed.z[index])
-    assert index[0] == index[3]  # one hand writes a digit one way
+    assert torch.equal(index[:3], once)  # what comes again changes nothing of what was there
     assert torch.equal(index, type_codes(bank, "3213", seed=4)[1])
     assert len({tuple(type_codes(bank, "3213", seed)[1].tolist()) for seed in range(20)}) > 5
+
+
+def test_a_repeated_digit_is_written_alike_but_not_cloned(small: VAE) -> None:
+    bank = bank_of(small)
+    places = bank.typed.z @ bank.metric
+    for seed in range(5):
+        index = type_codes(bank, "9999", seed)[1]
+        assert len(set(index.tolist())) == 4
+        own = places[bank.typed.labels == 9]
+        alike = (places[index[1:]] - places[index[:-1]]).norm(dim=1).mean()
+        assert alike < 0.7 * torch.cdist(own, own).mean()
 
 
 def test_the_digits_of_a_number_are_of_one_hand(small: VAE) -> None:

@@ -245,3 +245,46 @@ def test_ease_is_slow_at_both_ends() -> None:
     assert eased[[0, 50, 100]].tolist() == pytest.approx([0, 0.5, 1])
     assert eased.diff()[[0, -1]].max() < 0.1 * eased.diff().max()
     assert (eased.diff() > 0).all()
+
+
+def test_lingering_gives_a_stretch_its_time_and_is_even_within() -> None:
+    time = torch.linspace(0, 1, 601)
+    for first, last in ((0.4, 0.44), (0.0, 0.02), (0.9, 1.0), (0.5, 0.5)):
+        share = paths.linger(time, first, last, 0.25)
+        assert (share[0], share[-1]) == (0, pytest.approx(1))
+        assert (share.diff() > 0).all()
+        within = (share >= first) & (share <= max(last, first + 1e-3))
+        assert within.double().mean() == pytest.approx(0.25, abs=0.02)
+        step = share.diff()[within[1:] & within[:-1]]
+        assert step.std() / step.mean() < 0.1
+        assert step.max() < 0.5 * share.diff().max()
+        assert share.diff().diff().abs().max() < 0.05 * share.diff().max()  # eased in and out
+
+
+def test_a_stretch_that_is_long_anyway_is_left_as_it_is() -> None:
+    time = torch.linspace(0, 1, 11)
+    assert torch.equal(paths.linger(time, 0.3, 0.7, 0.25), time)
+
+
+def test_the_turn_lies_between_the_last_sure_source_and_the_next_sure_target() -> None:
+    source = torch.tensor([1.0, 1, 0.8, 0.97, 0.6, 0.2, 0, 0])
+    certainty = torch.stack([source, torch.tensor([0.0, 0, 0, 0, 0.3, 0.7, 0.99, 1])], 1)
+    assert paths.turn_of(certainty) == (3, 6)
+    assert paths.turn_of(torch.full((5, 2), 0.5)) == (0, 4)
+    assert paths.turn_of(torch.tensor([[1.0, 0], [1, 0]])) == (1, 1)
+
+
+@pytest.mark.parametrize("turn", [0.2, 0.5, 0.9])
+def test_steps_with_a_turn_stay_long_in_it_and_are_even_there(turn: float) -> None:
+    def certainty(pictures: Tensor) -> Tensor:
+        place = (pictures[:, 0] @ torch.arange(20.0) / pictures[:, 0].sum(1) - 4) / 12
+        second = torch.sigmoid((place - turn) * 200)
+        return torch.stack([1 - second, second], 1)
+
+    pictures = paths.steps_with_turn(uneven, certainty, torch.linspace(0, 1, 60), 0.25)
+    unsure = (certainty(pictures) < 0.95).all(1)
+    even = paths.even_steps(uneven, torch.linspace(0, 1, 60))[1]
+    assert 12 <= unsure.sum() <= 18
+    assert (certainty(even) < 0.95).all(1).sum() <= 4
+    steps = paths.arc_length(pictures).diff()[unsure[1:] & unsure[:-1]]
+    assert steps.std() / steps.mean() < 0.1

@@ -239,7 +239,7 @@ def add_morph_options(p: argparse.ArgumentParser) -> None:
     p.add_argument("--fps", type=int, default=30)
     p.add_argument("--size", type=int, default=512, help="height in pixels")
     p.add_argument("--path", default="auto", help="auto, linear, slerp or handwritten")
-    p.add_argument("--speed", default="constant", help="constant, eased or raw")
+    p.add_argument("--speed", default="turn", help="turn (even, with time for the turn), constant, eased or raw")
     p.add_argument("--style", default="ink", help="ink, pixels or chalk")
     p.add_argument("--hold", type=float, default=0.0, help="seconds that each number stands still")
     p.add_argument("--bounce", action="store_true", help="there and back")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,6 +25,7 @@ SMOOTHING = 60.0  # of its knots against their places
 HOLD = 60.0  # of a crossing, against 1 of any other knot
 MEASURED = 44  # pictures by which the length of a motion is measured at first
 LOOKED_AT = 60  # even steps among which a turn is looked for
+EASING = 0.1  # of the time, in which the speed changes before and after a turn
 EDGE = 8  # pictures more at either end of it
 
 
@@ -237,7 +239,7 @@ def between(pictures: Tensor, place: Tensor) -> Tensor:
     return made.clamp_(pictures.min(), pictures.max())
 
 
-def ease(alpha: Tensor) -> Tensor:
+def ease(alpha: Any) -> Any:
     """Slow at both ends: 3 a^2 - 2 a^3."""
     return alpha * alpha * (3 - 2 * alpha)
 
@@ -270,19 +272,25 @@ def linger(time: Tensor, first: float, last: float, least: float) -> Tensor:
     """`time` `(T,)` in [0, 1] -> the share of the way there, such that the stretch from `first` to `last` takes
     at least the share `least` of the time.
 
-    Steps within the stretch are even, as they are far from it; over as much again on both sides of it they
-    become shorter, and longer again. Where the stretch takes so long anyway, nothing is changed.
+    The speed is even in the stretch and away from it; it changes gradually, over EASING of the time on either
+    side. Where the stretch takes so long anyway, nothing is changed.
     """
-    share = torch.linspace(0, 1, 2001, dtype=torch.float64)
-    width = max(last - first, 1e-3)
-    outside = (torch.maximum(first - share, share - first - width) / width).clamp(0, 1)
-    slowness = 1 - ease(outside)  # 1 within the stretch
-    area = float(slowness.mean())
-    factor = least * (1 - area) / max(width - least * area, 1e-9)
-    if factor <= 1:
+    if last - first >= least:
         return time
-    spent = torch.cat([share.new_zeros(1), (1 + (factor - 1) * (slowness[1:] + slowness[:-1]) / 2).cumsum(0)])
-    return torch.from_numpy(np.interp(time.double().numpy(), (spent / spent[-1]).numpy(), share.numpy())).float()
+    grid, slow = np.linspace(0, 1, 1001), max(last - first, 1e-3) / least
+    begins, ends = 0.0, 1 - least
+    for _ in range(30):  # when the stretch has to begin, by bisection
+        start = (begins + ends) / 2
+        outside = np.maximum(start - grid, grid - start - least) / EASING
+        near = 1 - ease(np.clip(outside, 0, 1))  # 1 in the stretch, 0 away from it
+        speed = slow * near + (1 - slow * near.mean()) / (1 - near.mean()) * (1 - near)
+        come = np.concatenate([[0.0], np.cumsum(speed[1:] + speed[:-1])])
+        come /= come[-1]
+        if np.interp(start, grid, come) < first:
+            begins = start
+        else:
+            ends = start
+    return torch.from_numpy(np.interp(time.double().numpy(), grid, come)).float()
 
 
 def turn_of(certainty: Tensor, sure: float = 0.95) -> tuple[int, int]:
