@@ -16,6 +16,7 @@ from vae.reading import type_digits
 from vae.style import measure_style
 from vae.training import bank_builder
 from vae.training.data import Pictures, as_floats
+from vae.training.surrogates import Effort
 
 NOT_A_NUMBER = [
     "",
@@ -120,7 +121,8 @@ def test_latents_that_carry_nothing_are_left_out_of_a_bank(pictures: Pictures, t
     weights.save(model, tmp_path / "m.safetensors")
     model = weights.load(tmp_path / "m.safetensors")
     some = pictures[:50]
-    bank_builder.build_bank(model, load_classifier("reader"), some, some, tmp_path / "bank.safetensors")
+    effort = Effort(points=200, paths=4, width=8, steps=20)
+    bank_builder.build_bank(model, load_classifier("reader"), some, some, tmp_path / "bank.safetensors", effort)
     assert weights.read_tensors(tmp_path / "bank.safetensors")[0]["used"].tolist() == [0, 2, 3]
     z = bank_of(model).graph.z
     assert z[:, 1].eq(0).all()

@@ -148,19 +148,61 @@ def test_a_path_within_a_class_follows_the_nodes_smoothly() -> None:
     assert z.norm(dim=1).max() < 1.1
 
 
-def test_a_path_across_goes_over_a_crossing_and_by_its_own_two_classes() -> None:
+def test_paths_across_go_over_crossings_the_cheapest_first() -> None:
     """Two half rings; from one to the other there is a crossing near the ends, and a dear one far away."""
     graphs = (paths.knn_graph(ring(200, 0, 3)), paths.knn_graph(ring(200, 0, 3) + torch.tensor([0, 0.5])))
     near, far = [100, 100], [190, 10]
     z0, z1 = graphs[0].nodes[60], graphs[1].nodes[140]
     penalties = free(graphs[0]), free(graphs[1])
-    for crossings in (np.array([near, far]), np.array([far, near])):
-        points = paths.path_across_classes(z0, z1, graphs, crossings, penalties)
-        assert torch.equal(points[[0, -1]], torch.stack([z0, z1]))
+
+    def across(*nodes: list[int], flaws: tuple[float, ...] = (0, 0)) -> Tensor:
+        crossings = paths.Crossings(np.array(nodes), np.array(flaws[: len(nodes)]))
+        return paths.paths_across_classes(z0, z1, graphs, crossings, penalties)
+
+    for found in (across(near, far), across(far, near)):
+        assert found.shape == (2, paths.KNOTS, 2)
+        for path in found:
+            assert torch.equal(path[[0, -1]], torch.stack([z0, z1]))
         for node, graph in zip(near, graphs, strict=True):
-            assert (points - graph.nodes[node]).norm(dim=1).min() < 0.3
-    only = paths.path_across_classes(z0, z1, graphs, np.array([far]), penalties)
-    assert (only - graphs[0].nodes[190]).norm(dim=1).min() < 0.5 < (points - graphs[0].nodes[190]).norm(dim=1).min()
+            assert (found[0] - graph.nodes[node]).norm(dim=1).min() < 0.3
+        assert paths.arc_length(found[0])[-1] < paths.arc_length(found[1])[-1]
+    assert len(across(near, [100, 120])) == 1  # the same node
+    beside = across([100, 100], [101, 101], flaws=(1e6, 0))
+    assert (beside[0] - graphs[0].nodes[101]).norm(dim=1).min() < (beside[1] - graphs[0].nodes[101]).norm(dim=1).min()
+
+
+def hill(points: Tensor) -> Tensor:
+    """High at (0.5, 0) and round about."""
+    return 5 * torch.exp(-((points - torch.tensor([0.5, 0.0])).square().sum(-1)) / 0.05)
+
+
+def arch(height: float) -> Tensor:
+    x = torch.linspace(0, 1, 25)
+    return torch.stack([x, height * torch.sin(math.pi * x)], 1)
+
+
+def test_the_cheapest_path_is_short_and_keeps_off_what_is_bad() -> None:
+    candidates = torch.stack([arch(0.05), arch(0.6), arch(1.5)])
+    assert torch.equal(paths.cheapest(candidates, hill), candidates[1])
+    assert torch.equal(paths.cheapest(candidates, lambda points: points.new_zeros(points.shape[:-1])), candidates[0])
+
+
+def test_relaxing_draws_a_path_tight_but_round_a_hill() -> None:
+    bent = arch(1.0) * 4  # a path of some length: steps are of about a pixel
+    there = lambda points: hill(points / 4)  # noqa: E731
+    over = paths.relaxed(bent, lambda points: points.sum(-1) * 0, rounds=40)
+    around = paths.relaxed(bent, there, rounds=40)
+    assert torch.equal(around[[0, -1]], bent[[0, -1]]) and torch.equal(over[[0, -1]], bent[[0, -1]])
+    assert paths.arc_length(over)[-1] < 0.6 * paths.arc_length(bent)[-1]
+    assert paths.arc_length(over)[-1] < paths.arc_length(around)[-1] < paths.arc_length(bent)[-1]
+    assert there(around).max() < 0.7 * there(over).max()
+    assert not around.requires_grad
+
+
+def test_relaxing_works_on_what_was_made_in_inference_mode() -> None:
+    with torch.inference_mode():
+        points = arch(1.0) * 4
+        assert torch.isfinite(paths.relaxed(points, hill, rounds=2)).all()
 
 
 def test_smoothing_keeps_the_ends_and_the_pins_and_takes_off_corners() -> None:

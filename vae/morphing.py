@@ -29,7 +29,10 @@ Speed = Literal["raw", "constant", "eased", "turn"]
 
 SIDE = 28
 REFINE_STEPS = 4  # of an endpoint, those of the model itself included
-RESIDUAL_KEPT, RESIDUAL_GONE = 0.25, 0.5  # share of the decoded picture's change at which a residual starts, ends fading
+RESIDUAL_KEPT, RESIDUAL_GONE = (
+    0.25,
+    0.5,
+)  # share of the decoded picture's change at which a residual starts, ends fading
 MORPHING = 0.6  # share of a segment in which digits morph, before others are drawn beside them, or erased
 TURN_SHARE = 0.25  # of the frames, at least, for the turn at that speed
 STEPPING = 0.6  # share of what is left in which the digits step aside; drawing begins at 1 - DRAWING of it
@@ -290,7 +293,9 @@ class Segment:
     def decode(self, alpha: Tensor, which: slice = slice(None)) -> Tensor:
         """The shared digits (those of `which`) at `alpha` `(T,)`, in one batch: `(T, shared, 28, 28)`."""
         a, b, curves = self.a, self.b, self.curves[which]
-        i, j = (slice(first + (which.start or 0), first + (which.start or 0) + len(curves)) for first in (self.i, self.j))
+        i, j = (
+            slice(first + (which.start or 0), first + (which.start or 0) + len(curves)) for first in (self.i, self.j)
+        )
         z = torch.cat([curve(alpha) for curve in curves])
         y = None
         if classes := self.model.config.classes:
@@ -330,7 +335,7 @@ def handwritten_curve(bank: Bank, ends: tuple[Tensor, Tensor], digits: tuple[int
     source, target = (bank.class_graph(digit) for digit in digits)
     crossings = bank.crossings_between(*digits)
     same = digits[0] == digits[1]
-    if source is None or target is None or not (same or len(crossings)):
+    if source is None or target is None or not (same or len(crossings.nodes)):
         return paths.slerp(*ends)
     (here, ink_here), (there, ink_there) = source, target
     z0, z1 = (z @ bank.metric for z in ends)
@@ -339,8 +344,19 @@ def handwritten_curve(bank: Bank, ends: tuple[Tensor, Tensor], digits: tuple[int
         points = paths.path_within_class(z0, z1, here, penalty)
     else:
         penalties = penalty, ink_penalty(ink_there, ink).numpy()
-        points = paths.path_across_classes(z0, z1, (here, there), crossings, penalties)
+        candidates = paths.paths_across_classes(z0, z1, (here, there), crossings, penalties)
+        points = best_path(bank, torch.stack(ends), digits, candidates)
     return paths.polyline(torch.cat([ends[0][None], (points @ bank.inverse_metric)[1:-1], ends[1][None]]))
+
+
+def best_path(bank: Bank, ends: Tensor, digits: tuple[int, int], candidates: Tensor) -> Tensor:
+    """Of `candidates` `(C, K, D)`, in the bank's metric, the one that the surrogate likes best, relaxed: `(K, D)`."""
+    potential = bank.surrogate.between(ends, digits, candidates.shape[1])
+
+    def there(points: Tensor) -> Tensor:
+        return potential(points @ bank.inverse_metric)
+
+    return paths.relaxed(paths.cheapest(candidates, there), there)
 
 
 def ink_penalty(ink: Tensor, ends: Tensor) -> Tensor:

@@ -6,9 +6,10 @@ Nothing here knows of models, files or pictures; latents are float32 tensors.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -18,11 +19,16 @@ from torch import Tensor
 
 Curve = Callable[[Tensor], Tensor]
 
-KNOTS = 33  # points of a handwritten path after resampling
+KNOTS = 25  # points of a handwritten path after resampling
 NEIGHBOURS = 12  # of each node in the graph
 POWER = 4.0  # of an edge's length, for its cost
 SMOOTHING = 60.0  # of its knots against their places
 HOLD = 60.0  # of a crossing, against 1 of any other knot
+CANDIDATES = 24  # paths between two classes that are weighed
+LOOSELY, LOOSE_HOLD = 20.0, 10.0  # smoothing and hold of these, as they are relaxed afterwards
+ROUNDS = 6  # of relaxing
+STEP = 0.5  # of a round down the potential
+TENSION = 2.0  # between neighbouring points, against the slope of the potential
 MEASURED = 44  # pictures by which the length of a motion is measured at first
 LOOKED_AT = 60  # even steps among which a turn is looked for
 EASING = 0.1  # of the time, in which the speed changes before and after a turn
@@ -83,6 +89,14 @@ def arc_length(points: Tensor) -> Tensor:
     """Length of the broken line up to each of its points `(M, ...)`: `(M,)`, the first 0."""
     steps = (points[1:] - points[:-1]).flatten(1).norm(dim=1)
     return torch.cat([steps.new_zeros(1), steps.cumsum(0)])
+
+
+class Crossings(NamedTuple):
+    """Edges between two graphs: a node of each, `nodes` `(M, 2)`, and how bad what lies between them is, `flaws`
+    `(M,)`, as a factor of its length's cost beyond 1."""
+
+    nodes: np.ndarray
+    flaws: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,24 +191,76 @@ def path_within_class(z0: Tensor, z1: Tensor, graph: Graph, penalty: np.ndarray)
     return smooth(torch.cat([z0[None], graph.nodes[nodes], z1[None]]))
 
 
-def path_across_classes(
-    z0: Tensor, z1: Tensor, graphs: tuple[Graph, Graph], crossings: np.ndarray, penalties: tuple[np.ndarray, np.ndarray]
+def paths_across_classes(
+    z0: Tensor, z1: Tensor, graphs: tuple[Graph, Graph], crossings: Crossings, penalties: tuple[np.ndarray, np.ndarray]
 ) -> Tensor:
-    """From z0 in one class to z1 in another: smoothed points `(KNOTS, D)`.
+    """From z0 in one class to z1 in another: the cheapest few, smoothed, `(C, KNOTS, D)`, C at most CANDIDATES.
 
-    By way of the nodes of the first class, over one of the `crossings` `(M, 2)` (a node of each), by way of
-    the nodes of the second, as is cheapest in all; and held to that crossing when it is smoothed. The
-    constants were chosen on pairs of validation images; see docs/experiments.md.
+    Each goes by way of the nodes of the first class, over a crossing, by way of the nodes of the second; no two of
+    them over the same node of a crossing. The constants were chosen on pairs of validation images; see
+    docs/experiments.md.
     """
     (cost0, before0), (cost1, before1) = (
         shortest_paths(z, graph, penalty) for z, graph, penalty in zip((z0, z1), graphs, penalties, strict=True)
     )
-    i, j = crossings.T
+    i, j = crossings.nodes.T
     leap = (graphs[0].nodes[i] - graphs[1].nodes[j]).norm(dim=1).numpy() ** POWER
-    best = int((cost0[i] + leap * (1 + (penalties[0][i] + penalties[1][j]) / 2) + cost1[j]).argmin())
-    here, there = backtrack(before0, int(i[best])), backtrack(before1, int(j[best]))[::-1]
-    points = torch.cat([z0[None], graphs[0].nodes[here], graphs[1].nodes[there], z1[None]])
-    return smooth(points, pins=(len(here), len(here) + 1))
+    worse = (1 + (penalties[0][i] + penalties[1][j]) / 2) * (1 + crossings.flaws)
+    total = cost0[i] + leap * worse + cost1[j]
+    found: list[Tensor] = []
+    taken: tuple[set[int], set[int]] = (set(), set())
+    for best in total.argsort():
+        here, there = int(i[best]), int(j[best])
+        if here in taken[0] or there in taken[1]:
+            continue
+        taken[0].add(here)
+        taken[1].add(there)
+        way, back = backtrack(before0, here), backtrack(before1, there)[::-1]
+        points = torch.cat([z0[None], graphs[0].nodes[way], graphs[1].nodes[back], z1[None]])
+        found.append(smooth(points, pins=(len(way), len(way) + 1), amount=LOOSELY, hold=LOOSE_HOLD))
+        if len(found) == CANDIDATES:
+            break
+    return torch.stack(found)
+
+
+def cheapest(candidates: Tensor, potential: Callable[[Tensor], Tensor]) -> Tensor:
+    """Of paths `(C, K, D)` the one that is shortest, what it passes being counted as longer by its `potential`
+    (`(C, K)` of points `(C, K, D)`): `(K, D)`."""
+    step = candidates.diff(dim=1).norm(dim=2)
+    bad = potential(candidates)
+    return candidates[(step * (1 + (bad[:, 1:] + bad[:, :-1]) / 2)).sum(1).argmin()]
+
+
+def relaxed(points: Tensor, potential: Callable[[Tensor], Tensor], rounds: int | None = None) -> Tensor:
+    """A path `(K, D)` drawn tight, and away from where its `potential` is high (`(K,)` of points `(K, D)`).
+
+    Descent of the tension's energy (implicitly, so that its steps may be long) and of the potential (its slope cut
+    to 1), the points spread evenly again now and then: the string method of E, Ren & Vanden-Eijnden, 2002,
+    https://arxiv.org/abs/cond-mat/0205527, of a string that is elastic.
+    """
+    rounds = ROUNDS if rounds is None else rounds
+    pull = _tension(len(points), TENSION * STEP)
+    evenly = torch.linspace(0, 1, len(points))
+    with torch.inference_mode(False), torch.enable_grad():
+        points = points.detach().clone()
+        for k in range(rounds):
+            free = points.requires_grad_()
+            slope = torch.autograd.grad(potential(free).sum(), free)[0]
+            slope = slope / slope.norm(dim=1, keepdim=True).clamp_min(1)
+            slope[[0, -1]] = 0
+            points = pull @ (points.detach() - STEP * slope)
+            if k % 3 == 2:
+                points = torch.cat([points[:1], polyline(points)(evenly)[1:-1], points[-1:]])
+    return points
+
+
+@functools.cache
+def _tension(count: int, amount: float) -> Tensor:
+    """The matrix that moves points `(count, D)` as `amount` of tension between neighbours does; the ends stay."""
+    step = torch.eye(count, dtype=torch.float64).diff(dim=0)
+    matrix = torch.eye(count, dtype=torch.float64) + amount * step.T @ step
+    matrix[[0, -1]] = torch.eye(count, dtype=torch.float64)[[0, -1]]
+    return torch.linalg.inv(matrix).float()
 
 
 def even_steps(picture_at: Callable[[Tensor], Tensor], spacing: Tensor) -> tuple[Tensor, Tensor]:

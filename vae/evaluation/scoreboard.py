@@ -142,7 +142,8 @@ def score(method: Method, pairs: Pairs, judge: Classifier, reals: Reals, name: s
             frames = method(source, target).detach().float()
         labels = int(pairs.source_labels[i]), int(pairs.target_labels[i])
         shapes.append(
-            _shape(frames, source[0, 0], target[0, 0]) | _turn(*judge_features(judge, frames[:, None]), labels)
+            _shape(frames, source[0, 0], target[0, 0])
+            | _turn(*judge_features(judge, frames[:, None]), labels)
             | compared(frames)
         )
         middles.append(frames[_middle(len(frames))])

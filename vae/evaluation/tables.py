@@ -134,7 +134,8 @@ def markdown(tables: dict[str, Any]) -> str:
             table(tables["published"], PUBLISHED_COLUMNS),
             "# Paths",
             f"{made['seeds']} x {made['pairs']} pairs of {made['split']} digits of different classes, 60 frames; "
-            f"the middle half against {made['reals']:,} training digits that no path was built from, in the judge's features; ± is the "
+            f"the middle half against {made['reals']:,} training digits, of which no path was built, "
+            "in the judge's features; ± is the "
             "precision's, half of highest less lowest over the seeds.",
             table(tables["paths"], PATH_COLUMNS),
             TURN_NOTE,
