@@ -24,7 +24,7 @@ NEIGHBOURS = 12  # of each node in the graph
 POWER = 4.0  # of an edge's length, for its cost
 SMOOTHING = 60.0  # of its knots against their places
 HOLD = 60.0  # of a crossing, against 1 of any other knot
-CANDIDATES = 24  # paths between two classes that are weighed
+CANDIDATES = 20  # paths between two classes that are weighed
 LOOSELY, LOOSE_HOLD = 20.0, 10.0  # smoothing and hold of these, as they are relaxed afterwards
 ROUNDS = 6  # of relaxing
 STEP = 0.5  # of a round down the potential
@@ -168,19 +168,27 @@ def smooth(
     The q that minimises sum |q_k - p_k|^2 + amount * sum |q_k+1 - q_k|^2, a smoothing of Tikhonov's kind.
     The knots nearest to the points numbered in `pins` are held there, `hold` times as firmly as others.
     """
-    position = arc_length(points)
-    if position[-1] <= 0:
-        return points[:1].expand(knots, -1)
-    wanted = polyline(points)(torch.linspace(0, 1, knots)).double()
-    weight = torch.ones(knots, dtype=torch.float64)
-    for pin in pins:
-        knot = int((position[pin] / position[-1] * (knots - 1)).round())
-        wanted[knot], weight[knot] = points[pin].double(), hold
-    wanted[0], wanted[-1] = points[0].double(), points[-1].double()
-    weight[[0, -1]] = 1e9
+    return smooth_all([(points, pins)], amount=amount, hold=hold, knots=knots)[0]
+
+
+def smooth_all(
+    lines: Sequence[tuple[Tensor, Sequence[int]]], *, amount: float, hold: float, knots: int = KNOTS
+) -> Tensor:
+    """`smooth` of several lines, each points `(M, D)` and pins, at once: `(len(lines), knots, D)`."""
+    wanted = torch.stack([polyline(points)(torch.linspace(0, 1, knots)) for points, _ in lines]).double()
+    weight = torch.ones(len(lines), knots, dtype=torch.float64)
+    for k, (points, pins) in enumerate(lines):
+        position = arc_length(points)
+        for pin in pins:
+            knot = int((position[pin] / position[-1].clamp_min(1e-9) * (knots - 1)).round())
+            wanted[k, knot], weight[k, knot] = points[pin].double(), hold
+        wanted[k, 0], wanted[k, -1] = points[0].double(), points[-1].double()
+    weight[:, [0, -1]] = 1e9
     step = torch.eye(knots, dtype=torch.float64).diff(dim=0)
-    smoothed = torch.linalg.solve(weight.diag() + amount * step.T @ step, weight[:, None] * wanted)
-    return torch.cat([points[:1], smoothed[1:-1].float(), points[-1:]])
+    smoothed = torch.linalg.solve(weight.diag_embed() + amount * step.T @ step, weight[:, :, None] * wanted).float()
+    for k, (points, _) in enumerate(lines):
+        smoothed[k, 0], smoothed[k, -1] = points[0], points[-1]
+    return smoothed
 
 
 def path_within_class(z0: Tensor, z1: Tensor, graph: Graph, penalty: np.ndarray) -> Tensor:
@@ -207,7 +215,7 @@ def paths_across_classes(
     leap = (graphs[0].nodes[i] - graphs[1].nodes[j]).norm(dim=1).numpy() ** POWER
     worse = (1 + (penalties[0][i] + penalties[1][j]) / 2) * (1 + crossings.flaws)
     total = cost0[i] + leap * worse + cost1[j]
-    found: list[Tensor] = []
+    found: list[tuple[Tensor, Sequence[int]]] = []
     taken: tuple[set[int], set[int]] = (set(), set())
     for best in total.argsort():
         here, there = int(i[best]), int(j[best])
@@ -217,10 +225,10 @@ def paths_across_classes(
         taken[1].add(there)
         way, back = backtrack(before0, here), backtrack(before1, there)[::-1]
         points = torch.cat([z0[None], graphs[0].nodes[way], graphs[1].nodes[back], z1[None]])
-        found.append(smooth(points, pins=(len(way), len(way) + 1), amount=LOOSELY, hold=LOOSE_HOLD))
+        found.append((points, (len(way), len(way) + 1)))
         if len(found) == CANDIDATES:
             break
-    return torch.stack(found)
+    return smooth_all(found, amount=LOOSELY, hold=LOOSE_HOLD)
 
 
 def cheapest(candidates: Tensor, potential: Callable[[Tensor], Tensor]) -> Tensor:
