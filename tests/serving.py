@@ -53,7 +53,7 @@ def until(happened: Callable[[], bool], seconds: float = 60) -> None:
     assert done
 
 
-def await_health(server: subprocess.Popen[bytes], url: str, seconds: float = 300) -> None:
+def await_health(server: subprocess.Popen[bytes], url: str, seconds: float = 300, every: float = 0.2) -> None:
     """Return when the server says it is ready; fail when it ends or takes too long."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
@@ -62,7 +62,7 @@ def await_health(server: subprocess.Popen[bytes], url: str, seconds: float = 300
             with urllib.request.urlopen(url, timeout=10):
                 return
         except (OSError, http.client.HTTPException):
-            time.sleep(0.2)
+            time.sleep(every)
     raise TimeoutError(f"{url} did not answer")
 
 

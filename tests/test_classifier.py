@@ -96,3 +96,17 @@ def test_shipped_classifiers_read_slanted_thick_and_thin_digits(kind: str, mnist
     with torch.inference_mode():
         right = load_classifier(kind)(moved).argmax(1) == test.labels
     assert float(right.double().mean()) > 0.97
+
+
+@pytest.mark.parametrize("architecture", ["strided", "pooled"])
+def test_folding_leaves_what_a_classifier_says(architecture: str, tmp_path: Path) -> None:
+    classifier = Classifier(ClassifierConfig("reader", architecture, (3, 4, 5), 6))  # type: ignore[arg-type]
+    x = torch.rand(64, 1, 28, 28, generator=torch.Generator().manual_seed(0))
+    for _ in range(20):
+        classifier(x)  # in training: the norms learn their figures
+    classifier.eval()
+    save_classifier(classifier, tmp_path / "model.safetensors")
+    loaded = load_classifier(tmp_path)
+    assert not [layer for layer in loaded.modules() if isinstance(layer, torch.nn.BatchNorm2d)]
+    with torch.inference_mode():
+        torch.testing.assert_close(loaded(x), classifier(x), atol=1e-5, rtol=0)

@@ -13,8 +13,9 @@ import pytest
 import torch
 from PIL import Image
 
-from vae import video
+from vae import MorphRequest, produce, video
 from vae.errors import BadRequest
+from vae.pipeline import Pipeline
 from vae.render import STYLES, Style, render_frames
 
 STREAMS = {"mp4": "h264", "webm": "vp9", "avi": "mjpeg"}
@@ -78,7 +79,22 @@ def test_streams_are_what_browsers_play(form: str) -> None:
         assert frames[0].key_frame
         if form != "avi":
             assert context.color_range == 1
-            assert [i for i, frame in enumerate(frames) if frame.key_frame] == [0, 15]
+            assert [i for i, frame in enumerate(frames) if frame.key_frame] == [0]
+
+
+def test_a_long_stream_has_keyframes_to_jump_to() -> None:
+    for form in ("mp4", "webm"):
+        with av.open(BytesIO(video.encode(blob(130), form, size=28))) as file:
+            assert [i for i, frame in enumerate(file.decode(video=0)) if frame.key_frame] == [0, 60, 120]
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_mp4_is_within_50_db_of_what_was_rendered(style: Style, pipeline: Pipeline) -> None:
+    frames = produce(MorphRequest("32", "41", formats=()), pipeline).frames[::6]  # larger steps than it has
+    with av.open(BytesIO(video.encode(frames, "mp4", style=style))) as file:
+        shown = np.stack([frame.to_ndarray()[:512].astype(float) for frame in file.decode(video=0)])  # luma
+    error = (shown - render_frames(frames, 512, style, black=16, white=235)) ** 2
+    assert 10 * np.log10(255**2 / error.mean((1, 2))).min() > 50
 
 
 def test_mp4_has_its_index_first() -> None:
@@ -153,7 +169,7 @@ def test_same_bytes_in_another_process(tmp_path: Path) -> None:
     np.save(tmp_path / "frames.npy", blob())
     code = """if True:
         import numpy as np
-        from vae import video
+        from vae import MorphRequest, produce, video
         for form in video.FORMATS:
             video.write_video(np.load("frames.npy"), f"out.{form}", size=96)
     """

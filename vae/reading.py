@@ -11,13 +11,14 @@ from torch import Tensor
 
 from vae import sketch
 from vae.bank import check_number, type_codes
+from vae.drawing import Drawing, rasterise
 from vae.errors import BadRequest
 from vae.pipeline import Pipeline, default_pipeline
 from vae.style import transported
 
 NumberInput = Any
 """A number: typed text ("32"), a stack of digits `(N, 1, 28, 28)`, one picture (a PIL image, array, path
-or bytes) of one to four digits, or a list of pictures of one digit each."""
+or bytes) or `Drawing` of one to four digits, or a list of pictures of one digit each."""
 
 MOST_PLACES = 4
 
@@ -61,6 +62,8 @@ def read_drawn(
     """A number that is not typed, as digits."""
     if isinstance(side, Tensor):
         pictures = side.detach().float().cpu()
+    elif isinstance(side, Drawing):
+        pictures = sketch.read_digits(rasterise(side))
     elif isinstance(side, Sequence) and not isinstance(side, bytes):
         if not 1 <= len(side) <= MOST_PLACES:
             raise BadRequest(f"A number has one to {MOST_PLACES} digits; there are {len(side)} pictures.")

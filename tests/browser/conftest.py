@@ -68,7 +68,9 @@ class Visitor:
         self.host, self.at = urlsplit(address).netloc, at
         self.page.emulate_media(color_scheme="dark" if dark else "light", reduced_motion=reduced_motion)
         self.page.goto(address + fragment)
-        return whole(self.page)
+        whole(self.page)
+        self.page.evaluate("Object.assign(digitMorph, { live: true, slow: Infinity })")  # however busy this machine is
+        return self.page
 
     def leave(self, address: str) -> None:
         """Leave the page, and let nothing of the visit be remembered."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from test_page import after
+from visit import after
 from waiting import a_while, held
 
 pytestmark = pytest.mark.browser
@@ -136,11 +136,12 @@ def test_an_overtaken_answer_that_failed_does_not_stand_in_the_way(open_page: Op
     page = opened(open_page)
     page.evaluate(
         """() => {
-            const answered = digitMorph.compared;
-            digitMorph.compared = () => {  // the first answer: late, and none
-                digitMorph.compared = answered;
+            const { ask } = digitMorph;
+            digitMorph.ask = (name, value) => {
+                if (name !== "compare") return ask(name, value);
+                digitMorph.ask = ask;  // the first answer: late, and none
                 digitMorph.morph = { ...digitMorph.morph, permalink: window.later };
-                return answered(null);
+                return Promise.reject(new Error("No."));
             };
         }"""
     )

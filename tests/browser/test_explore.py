@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from visit import assert_playing
 from waiting import a_while, held
 
 from vae.classifier import load_classifier
@@ -134,7 +135,7 @@ def test_two_places_become_the_morph_on_the_stage(explored: Callable[..., Any], 
     assert page.get_attribute("nav.tabs a[aria-current]", "href") == "#upload"
     assert page.locator("#upload-source .shots img, #upload-target .shots img").count() == 2
     assert page.evaluate("document.activeElement.id") == "morph"
-    page.wait_for_function("document.querySelector('.film video').currentTime > 0")
+    assert_playing(page)
     stage = page.locator(".film").bounding_box()
     assert stage["y"] >= 0 and stage["y"] + stage["height"] <= page.viewport_size["height"]
     page.click("nav.tabs a[href='#explore']")  # and its way lies on the map

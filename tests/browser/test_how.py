@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from test_compare import pictures, seek
-from test_page import ONE, SEVEN, after, draw
+from visit import ONE, SEVEN, after, draw
 from waiting import a_while
 
 pytestmark = pytest.mark.browser

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from serving import await_health, client_of, free_port
 from test_access import FILLED
-from test_page import ONE, SEVEN, after, assert_playing, draw, numbers
+from visit import ONE, SEVEN, after, assert_playing, draw, numbers
 
 pytestmark = [
     pytest.mark.browser,

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 # Gradio brings the page part by part, in an order of its own, and what comes late moves what is there.
-WHOLE = """window.digitMorph?.morph && digitMorph.downloads && digitMorph.explore && digitMorph.compared
-    && digitMorph.explained && document.querySelector(".theme-toggle").textContent
+WHOLE = """window.digitMorph?.morph && digitMorph.downloads && digitMorph.explore && digitMorph.compare
+    && digitMorph.how && document.querySelector(".theme-toggle").textContent
     && ["source", "target"].every((side) => digitMorph.pads[side] && digitMorph.uploads?.[side])
     && ["#swap", "#morph", "#random", "#countdown", "#another", "#type-source input", "#type-target input",
         "#via input", "#options > button"].every((part) => document.querySelector(part))
-    && document.querySelector(".strip").naturalWidth && document.querySelector(".film video").videoWidth"""
+    && digitMorph.player?.film"""
 
 
 def whole(page: Any) -> Any:
@@ -28,8 +28,8 @@ def a_while(page: Any) -> None:
 def held(page: Any, act: Callable[[], Any]) -> Any:
     """Do something that asks the server; returns the question's route, which waits for its `continue_`."""
     first: list[Any] = []
-    page.route("**/queue/join*", lambda route: route.continue_() if first else first.append(route))
-    with page.expect_request("**/queue/join*"):
+    page.route("**/page/*", lambda route: route.continue_() if first else first.append(route))
+    with page.expect_request("**/page/*"):
         act()
     while not first:  # a request is told of before its route is
         page.wait_for_timeout(10)

@@ -7,6 +7,7 @@ import json
 import zlib
 from typing import Any, get_args
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import example, given
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from values import ANYTHING, JSON, mutated, refused_at_most
 
 from vae import video
+from vae.drawing import HEIGHT, Drawing, rasterise
 from vae.errors import BadRequest
 from vae.model import PRESETS
 from vae.morphing import PathName, Speed
@@ -21,8 +23,8 @@ from vae.pipeline import Pipeline
 from vae.reading import Reading, checked
 from vae.render import STYLES
 from vae.request import MOST_FRAMES, Handwriting, MorphRequest, is_number, one_of, whole
-from vae.ui import options, permalink
-from vae.ui.tabs import draw, explore, morph, typed, upload
+from vae.ui import permalink, sides
+from vae.ui.tabs import explore, morph
 from vae.video import Playback
 
 NUMBERS = st.text("0123456789", min_size=1, max_size=4)
@@ -100,8 +102,8 @@ def test_typed_numbers(value: Any) -> None:
     with refused_at_most(BadRequest):
         assert not isinstance(number := checked(value), str) or (number.isdecimal() and number.isascii())
     with refused_at_most(BadRequest):
-        typed.typed_number(value)
-    assert all(isinstance(one, str) for one in typed.listed(value))
+        sides.typed_number(value)
+    assert all(isinstance(one, str) for one in sides.listed(value))
 
 
 # --- permalinks ---
@@ -161,32 +163,45 @@ def test_a_permalink_whose_json_is_none(head: bytes, drawn: bytes) -> None:
 
 # --- what the page's own events get ---
 
-DRAWN = st.binary(max_size=60).map(lambda data: draw.PREFIX + base64.b64encode(data).decode())
+STROKE = st.binary(max_size=60).map(lambda data: base64.b64encode(data).decode())
+WHOLE = st.lists(st.integers(-(2**15), 2**15 - 1), min_size=3, max_size=30).map(
+    lambda numbers: base64.b64encode(np.array(numbers[: len(numbers) // 3 * 3], "<i2").tobytes()).decode()
+)
+DRAWN = st.binary(max_size=60).map(lambda data: "data:image/png;base64," + base64.b64encode(data).decode())
 STACK = st.lists(st.binary(min_size=784, max_size=784).map(lambda ink: base64.b64encode(ink).decode()), max_size=6)
 PICTURES = st.lists(
     st.sampled_from(["png", "jpeg", "gif"]).map("data:image/{};base64,AAAA".format) | JSON | DRAWN, max_size=6
 )
-SENT = DRAWN | STACK | PICTURES | st.fixed_dictionaries({"number": JSON | NUMBERS}) | JSON
+PAD = st.fixed_dictionaries(
+    {"strokes": st.lists(STROKE | WHOLE, max_size=5) | JSON},
+    optional={"pen": st.floats() | JSON, "cell": st.floats() | JSON, "digits": STACK | JSON},
+)
+SIDE = (
+    PAD
+    | st.fixed_dictionaries({"digits": STACK | JSON})
+    | st.fixed_dictionaries({"pictures": PICTURES | JSON})
+    | st.fixed_dictionaries({"number": JSON | NUMBERS})
+    | JSON
+)
 
 
-@given(SENT)
-def test_drawings_and_uploads(sent: Any) -> None:
-    for parse in (draw.drawing, upload.pictures, lambda value: typed.or_typed(value, draw.drawing)):
-        with refused_at_most(BadRequest):
-            found = parse(sent)
-            if isinstance(found, torch.Tensor):
-                checked(found)
+@given(SIDE)
+def test_sides(sent: Any) -> None:
+    with refused_at_most(BadRequest):
+        found = sides.number_from(sent)
+        if isinstance(found, Drawing):
+            assert rasterise(found).shape[0] == HEIGHT
+        elif isinstance(found, torch.Tensor):
+            checked(found)
 
 
 @given(
-    st.sampled_from(["draw", "upload", "type"]) | JSON,
-    st.lists(SENT, min_size=2, max_size=2),
-    st.lists(NUMBERS | JSON, min_size=3, max_size=3),
-    st.lists(JSON, min_size=2 + len(options.NAMES), max_size=2 + len(options.NAMES)),
+    st.fixed_dictionaries({"source": SIDE, "target": SIDE}, optional=dict.fromkeys(("via", *morph.MADE_BY), JSON))
+    | JSON
 )
-def test_values_of_the_page(mode: Any, pads: list[Any], numbers: list[Any], rest: list[Any]) -> None:
+def test_values_of_the_page(value: Any) -> None:
     with refused_at_most(BadRequest):
-        morph.request_of(mode, *pads, *numbers, *rest)
+        morph.request_of(value)
 
 
 @pytest.fixture(scope="module")
@@ -201,7 +216,7 @@ ACTIONS = st.fixed_dictionaries(
         "digit": st.integers(0, 9) | JSON,
         "seed": st.integers(0, 2**31) | JSON,
         "at": st.lists(st.floats() | JSON, min_size=20, max_size=32) | JSON,
-        "drawing": DRAWN | STACK | JSON,
+        "drawing": SIDE,
     },
 )
 
@@ -211,4 +226,4 @@ ACTIONS = st.fixed_dictionaries(
 @example({"ask": "sheet", "digit": 3, "at": [1e308, -1e308] * 12})
 def test_actions_of_explore(explorer: explore.Explorer, action: Any) -> None:
     with refused_at_most(BadRequest):
-        assert json.dumps(explorer.answer(action), allow_nan=False)
+        assert json.dumps(explorer.work(action).run(), allow_nan=False)

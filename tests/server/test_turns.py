@@ -205,6 +205,10 @@ def test_work_that_is_cancelled_keeps_its_slot_until_it_is_through() -> None:
     in_thread(play())
 
 
+def echo(value: Any) -> Work:
+    return Work(1, lambda: value)
+
+
 def test_pictures_are_fetched_outside_the_slots(monkeypatch: pytest.MonkeyPatch) -> None:
     async def play() -> None:
         arrived = asyncio.Event()
@@ -218,10 +222,9 @@ def test_pictures_are_fetched_outside_the_slots(monkeypatch: pytest.MonkeyPatch)
         monkeypatch.setattr(events, "TURNS", Turns(slots=2))
         monkeypatch.setattr(events, "fetched", slowly)
         monkeypatch.setattr(events, "visitor_of", lambda request: next(callers))
-        work = events.taking(1, lambda value: value)
-        fetching = [asyncio.create_task(events.in_turn(work, ["address"])) for _ in range(4)]
+        fetching = [asyncio.create_task(events.in_turn(echo, ["address"])) for _ in range(4)]
         await settle()
-        assert await events.in_turn(work, ["here"]) == "here"
+        assert await events.in_turn(echo, ["here"]) == "here"
         assert events.TURNS.waiting == 0
         arrived.set()
         assert await asyncio.gather(*fetching) == ["address"] * 4
@@ -238,7 +241,7 @@ def test_places_are_held_while_pictures_are_fetched(monkeypatch: pytest.MonkeyPa
         monkeypatch.setattr(events, "TURNS", Turns(share=3))
         monkeypatch.setattr(events, "fetched", never)
         monkeypatch.setattr(events, "visitor_of", lambda request: visitor(session="greedy"))
-        asked = [asyncio.create_task(events.in_turn(events.taking(1, len), ["address"])) for _ in range(5)]
+        asked = [asyncio.create_task(events.in_turn(echo, ["address"])) for _ in range(5)]
         await settle()
         refused = [str(one.exception()) for one in asked if one.done()]
         assert refused == ["You have 3 requests under way already; please wait for one of them."] * 2

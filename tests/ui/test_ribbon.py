@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
 import torch
 
 from vae.pipeline import Pipeline
@@ -12,11 +11,11 @@ from vae.ui.ribbon import Seen, seen_by_reader
 
 
 def shown(pipeline: Pipeline, *numbers: str, **options: object) -> list[list[Seen]]:
-    """The ribbon of the page's morph; it leaves the first and the last pause out."""
+    """The ribbon of the page's morph: each frame once."""
     first, *via, last = numbers
     request = MorphRequest(first, last, via=tuple(via), formats=(), **options)  # type: ignore[arg-type]
     rows = payload(request, pipeline)["ribbon"]
-    assert all(len(row) == request.frames - 2 * request.hold_frames for row in rows)
+    assert all(len(row) == request.frames for row in rows)
     return rows
 
 
@@ -25,7 +24,7 @@ def digits(rows: list[list[Seen]], frame: int) -> list[int | None]:
 
 
 def test_every_place_of_the_wider_number_is_told(pipeline: Pipeline) -> None:
-    rows = shown(pipeline, "7", "128", steps=30, hold=0.4)
+    rows = shown(pipeline, "7", "128", steps=30)
     assert digits(rows, 0) == [None, None, 7] and digits(rows, -1) == [1, 2, 8]
     assert all(found is not None and found[1] > 0.9 for found in (row[-1] for row in rows))
     for row in rows[:2]:  # nothing, and from the first ink on always something
@@ -39,13 +38,12 @@ def test_a_place_that_goes_is_nothing_afterwards(pipeline: Pipeline) -> None:
     assert digits(rows, 0) == [4, 1] and digits(rows, -1) == [None, 7]
 
 
-@pytest.mark.parametrize("hold", [0.0, 0.2])
-def test_a_sequence_shows_each_number_where_it_stands(hold: float, pipeline: Pipeline) -> None:
-    steps, pause = 12, round(hold * 30)
-    rows = shown(pipeline, "10", "9", "123", "45", steps=steps, hold=hold)
+def test_a_sequence_shows_each_number_where_it_stands(pipeline: Pipeline) -> None:
+    steps = 12
+    rows = shown(pipeline, "10", "9", "123", "45", steps=steps)
     expected = [[None, 1, 0], [None, None, 9], [1, 2, 3], [None, 4, 5]]
     for k, number in enumerate(expected):
-        assert digits(rows, max(0, k * (steps - 1 + pause) - (pause if k == 3 else 0))) == number
+        assert digits(rows, k * (steps - 1)) == number
 
 
 def test_a_speck_is_no_digit(pipeline: Pipeline) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,6 +23,14 @@ def link_of(source: object, target: str, **options: object) -> str:
     return permalink.pack(request, read_numbers(request, default_pipeline(), permalink.quantised))
 
 
+def compared(link: str, pipeline: Pipeline) -> dict[str, Any]:
+    return compare.compare({"permalink": link}, pipeline).run()
+
+
+def explained(action: dict[str, Any], pipeline: Pipeline) -> dict[str, Any]:
+    return how.explain(action, pipeline).run()
+
+
 def test_the_page_has_a_place_for_every_entry_and_model(pipeline: Pipeline) -> None:
     page = compare.page_html(pipeline)
     assert "<!--" not in page and "${" not in page and "{{" not in page  # Gradio would fill those in
@@ -34,7 +43,7 @@ def test_the_page_has_a_place_for_every_entry_and_model(pipeline: Pipeline) -> N
 
 
 def test_compare_answers_a_permalink_lightly(pipeline: Pipeline) -> None:
-    made = compare.comparing(pipeline)(link_of("3", "8"))
+    made = compared(link_of("3", "8"), pipeline)
     assert made["title"] == "3 becomes 8" and made["places"] == 1
     assert [panel["key"] for panel in made["panels"]] == [entry.key for entry in LINEUP]
     assert all(len(panel["ribbon"]) == made["frames"] for panel in made["panels"])
@@ -46,7 +55,7 @@ def test_compare_answers_a_permalink_lightly(pipeline: Pipeline) -> None:
 
 
 def test_drawn_digits_and_numbers_of_other_lengths_are_compared(pipeline: Pipeline) -> None:
-    made = compare.comparing(pipeline)(link_of(read_number("7", pipeline).pictures, "12"))
+    made = compared(link_of(read_number("7", pipeline).pictures, "12"), pipeline)
     assert made["places"] == 2 and len(made["read"]) == 3
     assert all(len(panel["ribbon"]) == made["frames"] for panel in made["panels"])
     ribbons = {panel["key"]: panel["ribbon"] for panel in made["panels"]}
@@ -55,23 +64,23 @@ def test_drawn_digits_and_numbers_of_other_lengths_are_compared(pipeline: Pipeli
         assert first[0] == 7 and first[1] > 0.8 and last[0] in (1, 2) and last[1] > 0.8
 
 
-def test_typed_numbers_are_computed_once_and_drawings_are_not_kept(pipeline: Pipeline) -> None:
-    answer = compare.comparing(pipeline)
-    assert answer(link_of("4", "2")) is answer(link_of("4", "2"))
+def test_answers_about_typed_numbers_may_be_kept_and_those_about_drawings_not(pipeline: Pipeline) -> None:
     drawn = link_of(read_number("7", pipeline).pictures, "1")
-    assert answer(drawn) is not answer(drawn)
+    for event in (compare.compare, how.explain):
+        assert event({"permalink": link_of("4", "2")}, pipeline).is_public
+        assert not event({"permalink": drawn}, pipeline).is_public
 
 
 @pytest.mark.parametrize("wrong", [None, 3, "", "nonsense", {"permalink": 3}])
 def test_what_is_no_permalink_is_said_in_a_sentence(wrong: object, pipeline: Pipeline) -> None:
-    with pytest.raises(BadRequest, match="damaged"):
-        compare.comparing(pipeline)(wrong)
-    with pytest.raises(BadRequest, match="damaged"):
-        how.explained({"permalink": wrong}, pipeline)
+    for event in (compare.compare, how.explain):
+        for value in (wrong, {"permalink": wrong}):
+            with pytest.raises(BadRequest, match="damaged"):
+                event(value, pipeline)
 
 
 def test_how_takes_one_digit_apart(pipeline: Pipeline) -> None:
-    made = how.explained({"permalink": link_of("3", "8")}, pipeline)
+    made = explained({"permalink": link_of("3", "8")}, pipeline)
     assert made["numbers"] == ["3", "8"] and made["way"] == "handwritten" and made["places"] == 1
     assert len(made["z"]) == len(made["path"]) == len(made["alpha"]) == made["frames"]
     assert all(len(z) == made["latents"] for z in made["z"])
@@ -83,16 +92,14 @@ def test_how_takes_one_digit_apart(pipeline: Pipeline) -> None:
 
 def test_how_takes_the_digit_apart_that_is_asked_for(pipeline: Pipeline) -> None:
     both = link_of("132", "41", path="linear")
-    digits = [
-        [end["digit"] for end in how.explained({"permalink": both, "place": i}, pipeline)["ends"]] for i in (0, 1)
-    ]
+    digits = [[end["digit"] for end in explained({"permalink": both, "place": i}, pipeline)["ends"]] for i in (0, 1)]
     assert digits == [[3, 4], [2, 1]]
-    assert how.explained({"permalink": both}, pipeline)["way"] == "linear"
+    assert explained({"permalink": both}, pipeline)["way"] == "linear"
     for place in (2, -1, "first", None, 0.5):
         with pytest.raises(BadRequest, match="place"):
-            how.explained({"permalink": both, "place": place}, pipeline)
+            explained({"permalink": both, "place": place}, pipeline)
 
 
 def test_a_digit_that_turns_into_its_like_has_one_cloud(pipeline: Pipeline) -> None:
-    made = how.explained({"permalink": link_of("3", "3")}, pipeline)
+    made = explained({"permalink": link_of("3", "3")}, pipeline)
     assert len(made["codes"]) == 1

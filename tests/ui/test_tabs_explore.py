@@ -26,7 +26,7 @@ def link_of(source: Any, target: Any, **options: Any) -> str:
 
 
 def asked(action: Any, pipeline: Pipeline) -> dict[str, Any]:
-    made = explore.Explorer(pipeline).answer(action)
+    made = explore.Explorer(pipeline).work(action).run()
     json.dumps(made)  # as it goes to the page
     return made
 
@@ -106,7 +106,7 @@ def test_ten_new_ones_and_ten_of_one_hand(small_pipeline: Pipeline) -> None:
         ({"ask": "sheet", "digit": 3, "at": [1]}, "sliders"),
         ({"ask": "sheet", "digit": 3, "at": [float("inf")] * 8}, "sliders"),
         ({"ask": "sheet", "digit": 3, "at": "home"}, "sliders"),
-        ({"ask": "hand", "drawing": "data:text/html,x"}, "did not arrive whole"),
+        ({"ask": "hand", "drawing": {"strokes": "data:text/html,x"}}, "did not arrive whole"),
         ({"ask": "trail", "permalink": "nonsense"}, "link"),
     ],
 )

@@ -31,8 +31,8 @@ from vae.ui.server import files
 from vae.ui.server.events import Prepare, in_turn
 from vae.ui.server.pictures import picture
 from vae.ui.server.turns import Work
+from vae.ui.sides import listed
 from vae.ui.tabs.compare import KINDS, figures
-from vae.ui.tabs.typed import listed
 
 NEEDED = inspect.Parameter.empty  # the default of an argument that has none
 

@@ -29,7 +29,9 @@ def pack(frames: Tensor, grid: bool = False) -> dict[str, Any]:
     levels = levels.reshape(rows, columns, -1).transpose(2, 0, 1)
     for axis in (2, 1) if grid else (2,):
         levels = np.diff(levels, axis=axis, prepend=np.zeros_like(levels.take([0], axis)))
-    data = base64.b64encode(zlib.compress(np.ascontiguousarray(levels).tobytes(), 9)).decode()
+    level = 9 if grid else 6  # of a film, 9 saves a hundredth in five times as long; a grid is packed only once
+    small = zlib.compress(np.ascontiguousarray(levels).tobytes(), level)
+    data = base64.b64encode(small).decode()
     return {"rows": rows, "columns": columns, "height": height, "width": width, "grid": grid, "data": data}
 
 

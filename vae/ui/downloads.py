@@ -11,13 +11,14 @@ from vae.pipeline import Pipeline
 from vae.request import MorphRequest, produce
 from vae.ui import permalink
 from vae.ui.options import NAMES
-from vae.ui.player import film_seconds, payload
-from vae.ui.server import files
-from vae.ui.server.events import Prepare
+from vae.ui.player import payload
+from vae.ui.server.files import name_of
+from vae.ui.server.page_events import File
 from vae.ui.server.turns import Work
+from vae.video import FORMATS
 
 DOWNLOADS = {
-    "mp4": ("MP4", "video"),
+    "mp4": ("Save video", "MP4"),
     "gif": ("GIF", "animated picture"),
     "webp": ("WebP", "animated picture"),
     "avi": ("AVI", "video, Motion JPEG"),
@@ -27,56 +28,55 @@ DOWNLOADS = {
 
 
 def download_row() -> gr.HTML:
-    """The row of downloads; its custom events are `save` and `reopen`."""
+    """The row of downloads; its custom event `reopened` fills the fields in."""
     files = "".join(
         f'<button type="button" data-format="{key}" title="{what}">{name}</button>'
         for key, (name, what) in DOWNLOADS.items()
     )
     return gr.HTML(
         html_template=(
-            f'<div class="downloads"><span class="download-row"><span class="download-name">Download:</span>{files}'
+            f'<div class="downloads"><span class="download-row">{files}'
             '<button type="button" data-link>Copy link</button></span>'
             '<span class="said" role="status"></span></div>'
         ),
-        js_on_load="digitMorph.mountDownloads(element, trigger, ['save', 'reopen'])",
+        js_on_load="digitMorph.mountDownloads(element, trigger, 'filled')",
         apply_default_css=False,
         elem_id="downloads",
     )
 
 
-def save(pipeline: Pipeline) -> Prepare:
-    """{"permalink", "format"} -> the path of the file, and no words."""
+def file(value: Any, pipeline: Pipeline) -> Work:
+    """{"permalink", "format", and any of `permalink.LOOK`} -> the file. Raises BadRequest."""
+    if not isinstance(value, dict) or value.get("format") not in DOWNLOADS:
+        raise BadRequest("There is no such format.")
+    format = value["format"]
+    request = permalink.unpack(value.get("permalink"), formats=(format,), look=look_of(value))
 
-    def prepare(action: Any) -> Work:
-        if not isinstance(action, dict) or action.get("format") not in DOWNLOADS:
-            raise BadRequest("There is no such format.")
-        request = permalink.unpack(action.get("permalink"), formats=(action["format"],))
-        return Work(request.seconds, lambda: [files.keep_morph(produce(request, pipeline), action["format"]), None])
+    def run() -> File:
+        result = produce(request, pipeline)
+        return File(result.files[format], f"{name_of(result)}.{format}", FORMATS[format])
 
-    return prepare
-
-
-def not_saved(words: str) -> list[Any]:
-    """What `save` answers with for what cannot be made."""
-    return [None, words]
+    return Work(request.seconds, run, all_typed(request))
 
 
-def reopen(pipeline: Pipeline) -> Prepare:
-    """A permalink -> the morph for the player, then the typed numbers, the seed, the handwriting and the options."""
-
-    def prepare(text: Any) -> Work:
-        request = permalink.unpack(text)
-        return Work(film_seconds(request), lambda: run(request))
-
-    def run(request: MorphRequest) -> list[Any]:
-        numbers = [side if isinstance(side, str) else gr.skip() for side in (request.source, request.target)]
-        numbers.append(" ".join(side for side in request.via if isinstance(side, str)))
-        options = [getattr(request, name) for name in NAMES]
-        return [payload(request, pipeline), *numbers, request.seed, request.hand, *options]
-
-    return prepare
+def look_of(value: dict[str, Any]) -> dict[str, Any]:
+    """What of a value says how a morph is shown."""
+    return {name: value[name] for name in permalink.LOOK if name in value}
 
 
-def not_reopened(words: str) -> list[Any]:
-    """What `reopen` answers with for what is no permalink."""
-    return [{"error": words}, *[gr.skip()] * (5 + len(NAMES))]
+def reopen(value: Any, pipeline: Pipeline) -> Work:
+    """{"permalink"} -> the morph for the player, and what the fields and options are to show."""
+    request = permalink.unpack(value.get("permalink") if isinstance(value, dict) else None)
+
+    def run() -> dict[str, Any]:
+        numbers = [side if isinstance(side, str) else None for side in request.sides]
+        fields = {"source": numbers[0], "target": numbers[-1], "via": " ".join(filter(None, numbers[1:-1]))}
+        options = {name: getattr(request, name) for name in ("seed", "hand", *NAMES)}
+        return {"morph": payload(request, pipeline), "fields": fields | options}
+
+    return Work(request.seconds_for((), 0), run, all_typed(request))
+
+
+def all_typed(request: MorphRequest) -> bool:
+    """Whether nobody has drawn anything of it."""
+    return all(isinstance(side, str) for side in request.sides)

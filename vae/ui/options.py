@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import gradio as gr
 
 PATHS = [("By handwriting", "auto"), ("Straight", "linear"), ("Spherical", "slerp")]
@@ -11,7 +9,6 @@ SPEEDS = [("Slow turn", "turn"), ("Even", "constant"), ("Eased", "eased"), ("Raw
 PLAYBACKS = [("There and back", "bounce"), ("Start over", "once")]
 STYLES = [("Crisp ink", "ink"), ("Pixels", "pixels"), ("Chalk", "chalk")]
 SIZES = [("Small", 256), ("Medium", 512), ("Large", 768)]
-HOLD = 0.4  # seconds that a number stands still before it turns
 
 NAMES = ("steps", "fps", "path", "speed", "playback", "style", "size")
 
@@ -37,8 +34,3 @@ def option_controls() -> list[gr.Component]:
             gr.Radio(STYLES, value="ink", label="Look", elem_id="style"),
             gr.Radio(SIZES, value=512, label="Size", elem_id="size"),
         ]
-
-
-def chosen(values: tuple[Any, ...]) -> dict[str, Any]:
-    """The controls' values as arguments of a MorphRequest. Of files, each is asked for when it is wanted."""
-    return {**dict(zip(NAMES, values, strict=True)), "hold": HOLD, "formats": ()}

@@ -11,8 +11,8 @@ import base64
 import binascii
 import json
 import zlib
-from collections.abc import Sequence
-from dataclasses import fields
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
@@ -29,7 +29,9 @@ LONGEST = 16_000  # characters of a permalink
 LARGEST = 64_000  # bytes unpacked: 24 numbers of 4 digits and the options
 DIGIT_BYTES = 28 * 28 // 2
 KEPT = ("steps", "seed", "path", "speed", "refine", "fps", "size", "style", "playback", "hold", "model", "hand")
-DEFAULTS = {field.name: field.default for field in fields(MorphRequest) if field.name in KEPT}
+DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(MorphRequest) if field.name in KEPT}
+# How the page shows a morph's frames, which it changes by itself: what a link says of it stands beside the permalink.
+LOOK: dict[str, Any] = {"fps": 30, "playback": "bounce", "style": "ink", "size": 512, "hold": 0.4}
 UNREADABLE = "This link is damaged or was cut short, so its morph cannot be opened."
 
 
@@ -47,8 +49,14 @@ def pack(request: MorphRequest, readings: Sequence[Reading]) -> str:
     return base64.urlsafe_b64encode(zlib.compress(head.encode() + b"\0" + drawn, 9)).decode().rstrip("=")
 
 
-def unpack(permalink: Any, formats: tuple[str, ...] = ()) -> MorphRequest:
-    """The request that a permalink stands for, with these files. BadRequest for anything that is none."""
+def plain(request: MorphRequest) -> MorphRequest:
+    """The same morph as the page shows it until somebody wants it otherwise."""
+    return replace(request, formats=(), **LOOK)
+
+
+def unpack(permalink: Any, formats: tuple[str, ...] = (), look: Mapping[str, Any] | None = None) -> MorphRequest:
+    """The request that a permalink stands for, with these files, shown as `look` says (the names of LOOK), or else as
+    it says itself. BadRequest for anything that is none."""
     try:
         if not isinstance(permalink, str) or len(permalink) > LONGEST:
             raise ValueError
@@ -61,7 +69,7 @@ def unpack(permalink: Any, formats: tuple[str, ...] = ()) -> MorphRequest:
         source, *via, target = sides_from(options.pop("n"), drawn)
     except (ValueError, TypeError, KeyError, AttributeError, binascii.Error, zlib.error, RecursionError):
         raise BadRequest(UNREADABLE) from None
-    return MorphRequest(source, target, via=tuple(via), formats=formats, **options)
+    return MorphRequest(source, target, via=tuple(via), formats=formats, **{**options, **(look or {})})
 
 
 def sides_from(described: list[Any], drawn: bytes) -> list[NumberInput]:

@@ -149,4 +149,4 @@ def main(arguments: list[str] | None = None, prog: str = "app.py", manual: str |
         check_address(args.host, args.port)  # as seconds have passed
     except (WeightsError, OSError) as error:
         sys.exit(f"{prog}: {error}")
-    page.serve(demo, host=args.host, port=args.port, share=args.share, auth=args.auth)
+    page.serve(pipeline, demo, host=args.host, port=args.port, share=args.share, auth=args.auth)

@@ -150,8 +150,11 @@ class Exchange:
         self, status: int, content: dict[str, str | int], more: Sequence[tuple[bytes, bytes]] = ()
     ) -> None:
         """A whole JSON answer of our own."""
-        body = json.dumps(content).encode()
-        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)), *more]
+        await self.give(status, json.dumps(content).encode(), [(b"content-type", b"application/json"), *more])
+
+    async def give(self, status: int, body: bytes, headers: Sequence[tuple[bytes, bytes]]) -> None:
+        """A whole answer of our own."""
+        headers = [(b"content-length", b"%d" % len(body)), *headers]
         await self._pass_on({"type": "http.response.start", "status": status, "headers": headers})
         await self._pass_on({"type": "http.response.body", "body": body})
 

@@ -123,8 +123,12 @@ def keep(data: bytes, name: str) -> str:
 
 def keep_morph(result: MorphResult, format: str) -> str:
     """Write one of a morph's files, named after its numbers; returns its path."""
-    name = "-to-".join(reading.number for reading in result.readings)
-    return keep(result.files[format], f"{name}.{format}")
+    return keep(result.files[format], f"{name_of(result)}.{format}")
+
+
+def name_of(result: MorphResult) -> str:
+    """What a morph's files are called, without a suffix."""
+    return "-to-".join(reading.number for reading in result.readings)
 
 
 def is_kept(path: str) -> bool:

@@ -27,13 +27,13 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from vae.errors import Busy
+from vae.errors import BadRequest, Busy
 from vae.giving_up import GivenUp
-from vae.ui.server import logs, refusals, stopping, visitors
+from vae.ui.server import logs, page_events, refusals, stopping, visitors
 from vae.ui.server.bodies import Parts, Refused, check_json
 from vae.ui.server.exchange import MAX_BODY, Exchange, Held, too_large
 from vae.ui.server.files import Sweeper
-from vae.ui.server.turns import Turns
+from vae.ui.server.turns import Turns, Visitor
 
 log = logging.getLogger("digit_morph.requests")
 
@@ -146,7 +146,7 @@ def check_new(method: str, path: str, headers: Headers) -> None:
     """Raise `Refused` for what would begin something while the server stops. Of a call by MCP that has begun, the
     second request belongs to it."""
     if stopping.asked.is_set() and method == "POST" and path != API + "cancel" and not visitors.is_ours(headers):
-        raise Refused(503, "This server is being restarted; please try again in a minute.", [(b"retry-after", b"30")])
+        raise Refused(503, page_events.STOPPING, [(b"retry-after", b"30")])
 
 
 def check_length(headers: Headers) -> None:
@@ -200,8 +200,10 @@ class Guard:
         auth: str | None = None,
         sweeper: Sweeper | None = None,
         turns: Turns | None = None,
+        events: page_events.PageEvents | None = None,
     ) -> None:
         self.app = app
+        self._events = events
         self._sweeper, self._turns = sweeper, turns
         self._held = Held()
         self._under_way = 0
@@ -252,6 +254,8 @@ class Guard:
             await exchange.refuse(Refused(503, str(busy), [(b"retry-after", b"5")]))
         except (ClientDisconnect, GivenUp):
             pass  # a visitor gave an upload or a call up; or was cut off above
+        except BadRequest as error:
+            await exchange.refuse(Refused(400, str(error)))
         except Exception as error:
             if exchange.refused:
                 return
@@ -272,6 +276,9 @@ class Guard:
         check_target(scope["path"], scope.get("query_string", b""), scope.get("root_path", ""))
         check_length(headers)
         check_new(scope["method"], path, headers)
+        if self._events and path.startswith(page_events.PREFIX):
+            await self._answer_page(self._events, scope, headers, exchange)
+            return
         is_mcp, is_upload = bool(MCP.match(path)), bool(UPLOAD.fullmatch(path))
         who = visitors.introduce(headers, exchange.address, is_mcp)
         inner = {**scope, "headers": [*cleaned_headers(headers, self._trust_proxy), who]}
@@ -298,6 +305,19 @@ class Guard:
             if is_mcp:
                 await held.enter_async_context(self._mcp.turn(visitor, 1))
             await self.app(inner, exchange.receive, exchange.send)
+
+    async def _answer_page(
+        self, events: page_events.PageEvents, scope: Scope, headers: Headers, exchange: Exchange
+    ) -> None:
+        if scope["method"] != "POST":
+            raise Refused(405, refusals.SENTENCES[405])
+        body = await exchange.body()
+        check_json(body, is_mcp=False)
+        visitor = Visitor(exchange.address, headers.get(page_events.PAGE, "")[: page_events.LONGEST_NAME])
+        name = path_of(scope).removeprefix(page_events.PREFIX)
+        made = await events.answer(name, body, visitor, exchange.left())
+        waiting = (page_events.WAITING, b"%d" % (self._turns.waiting if self._turns else 0))
+        await exchange.give(200, made.body, [*made.headers, waiting])
 
     async def _watch(self, exchange: Exchange, call: str) -> None:
         """Give a call by MCP up when its caller leaves; those of the page, Gradio reports."""

@@ -7,8 +7,9 @@ import asyncio
 import contextlib
 import gc
 import io
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from types import MappingProxyType
 from typing import Any
 
 import gradio as gr
@@ -18,6 +19,7 @@ from gradio import processing_utils
 from vae.ui.server import connections, refusals, stopping
 from vae.ui.server.files import Sweeper
 from vae.ui.server.guard import Guard
+from vae.ui.server.page_events import Event, PageEvents
 from vae.ui.server.pictures import MAX_FILE
 from vae.ui.server.sessions import Abandoned, Forgetful, bound_uploads, keep_no_statistics, tell_who_leaves
 from vae.ui.server.turns import TURNS
@@ -51,7 +53,7 @@ class NoFetch(httpx.AsyncBaseTransport):
 
 
 def guarded(
-    trust_proxy: bool | None = None, auth: str | None = None
+    events: Mapping[str, Event], trust_proxy: bool | None = None, auth: str | None = None
 ) -> Callable[[Any], AbstractAsyncContextManager[None]]:
     """A lifespan that guards the app it is given, for `launch(app_kwargs={"lifespan": ...})`."""
 
@@ -62,7 +64,12 @@ def guarded(
         demo = app.get_blocks()
         sweeper = Sweeper(Abandoned(demo).forget)
         app.middleware_stack = Guard(
-            app.middleware_stack, trust_proxy=trust_proxy, auth=auth, sweeper=sweeper, turns=TURNS
+            app.middleware_stack,
+            trust_proxy=trust_proxy,
+            auth=auth,
+            sweeper=sweeper,
+            turns=TURNS,
+            events=PageEvents(events, TURNS),
         )
         app.state.loop = asyncio.get_running_loop()
         app.state_holder = Forgetful(demo)
@@ -91,18 +98,20 @@ def launch(
     port: int | None = None,
     share: bool = False,
     auth: str | None = None,
+    events: Mapping[str, Event] = MappingProxyType({}),
     **page: Any,
 ) -> Any:
     """`demo.queue(...).launch(...)` with the settings above and the guard around the app.
 
-    `host` and `port` left out are gradio's (GRADIO_SERVER_NAME, as a Space sets it). `page` takes
+    `host` and `port` left out are gradio's (GRADIO_SERVER_NAME, as a Space sets it). `events` are those that the page's
+    own scripts ask for. `page` takes
     what else `launch` takes (theme, css, prevent_thread_lock, ...) and may override a setting.
     """
     # A shared link comes through gradio's tunnel, which sets X-Forwarded-*.
     trust_proxy = True if share else None
     # MCP calls the page's own address, and cannot be told a password.
     settings = {**launch_settings(), "mcp_server": not auth, **page}
-    settings["app_kwargs"] = {"lifespan": guarded(trust_proxy, auth)}
+    settings["app_kwargs"] = {"lifespan": guarded(events, trust_proxy, auth)}
     waits = not settings.pop("prevent_thread_lock", False)
     if waits:
         stopping.serving.set()

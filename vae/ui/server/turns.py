@@ -38,10 +38,12 @@ class Visitor(NamedTuple):
 
 
 class Work(NamedTuple):
-    """What a request comes to: about how many seconds of a core it takes, and what does it."""
+    """What a request comes to: about how many seconds of a core it takes, what does it, and whether the answer may
+    be kept for whoever asks the same: it shows nothing that somebody drew."""
 
     seconds: float
     run: Callable[[], Any]
+    is_public: bool = False
 
 
 @dataclass(eq=False)

@@ -3,20 +3,32 @@
 (() => {
   const LOGITS = 4; // the levels 0 to LEVELS are logits from -LOGITS to LOGITS
   const LEVELS = 63;
-  const FINE = 64; // steps of opacity to a level
+  const FINE = 64; // steps of a shade to a level
   const EDGE = Math.log(1 / 3); // where vae.render has the contour
   const GAIN = 1.1; // its ramp per logit
-  const FILM_GAIN = 3.4; // of a film's logits: contours are crisp, and what is grey stays grey
-  const FILM_ROWS = 28;
-  const FILM_HEIGHT = 336; // px of a film at most: several play at once
+  const ROWS = 28; // of a frame
+  const FILM_PIXELS = 140_000; // of a canvas at most: several films play at once
   const LEAST = 56; // px: smaller pictures are drawn at this size and scaled down
   const splines = new Map();
-  const opacities = new Map();
+  const shadings = new Map();
   const scratch = document.createElement("canvas");
+  let image = null; // what was enlarged last; the next of that size is put in its place
+
+  const logit = (level) => LOGITS * ((2 * level) / LEVELS - 1);
+  const sigmoid = (value) => 1 / (1 + Math.exp(-value));
+  const ramp = (gain, edge) => (value) => gain * (value - edge) + 0.5;
+
+  /* How a frame may look: how opaque a logit is, 0 to 1; "ink", "pixels" and "chalk" as in vae.render. */
+  const STYLES = {
+    ink: { opaque: ramp(GAIN, EDGE) },
+    chalk: { opaque: ramp(GAIN, EDGE), ink: [240, 240, 240], paper: [38, 38, 38] },
+    pixels: { opaque: (value) => (sigmoid(value) - sigmoid(-LOGITS)) / (1 - 2 * sigmoid(-LOGITS)), blocks: true },
+    film: { opaque: (value) => sigmoid(3.4 * value) }, // contours are crisp, and what is grey stays grey
+  };
 
   digitMorph.bytes = (base64) => Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
 
-  /* JSON of vae.ui.codec.pack -> {rows, columns, at(row, column), row(index)}, each picture a Uint8Array of levels. */
+  /* JSON of vae.ui.codec.pack -> {rows, columns, width, at(row, column), row(index)}, each picture a Uint8Array of levels. */
   digitMorph.unpack = async ({ rows, columns, height, width, grid, data }) => {
     const stream = new Blob([digitMorph.bytes(data)]).stream().pipeThrough(new DecompressionStream("deflate"));
     const steps = new Uint8Array(await new Response(stream).arrayBuffer());
@@ -31,7 +43,7 @@
         }
     const at = (row, column) => levels.subarray((row * columns + column) * pixels, (row * columns + column + 1) * pixels);
     const row = (index) => Array.from({ length: columns }, (_, column) => at(index, column));
-    return { rows, columns, at, row };
+    return { rows, columns, width, at, row };
   };
 
   /* The levels between pictures: `row` and `column` may be fractions. */
@@ -55,70 +67,94 @@
       const p = Math.min(0.98, Math.max(0.02, value / 255)); // as in vae.render
       return (LEVELS / 2) * (1 + Math.log(p / (1 - p)) / LOGITS);
     });
-  digitMorph.ink = (levels) => Uint8Array.from(levels, (level) => 255 / (1 + Math.exp(-logit(level))));
-  const logit = (level) => LOGITS * ((2 * level) / LEVELS - 1);
+  digitMorph.ink = (levels) => Uint8Array.from(levels, (level) => 255 * sigmoid(logit(level)));
 
-  /* Cubic B-spline that resamples n pixels to m: four taps each, indices and weights; edge pixels repeat. */
-  function spline(n, m) {
-    const key = `${n}:${m}`;
+  /* Resamples n pixels to m: four taps each, indices and weights, of the cubic B-spline (edge pixels repeat), or of
+     `blocks` the nearest pixel alone; and where the spans begin whose pixels have the same taps, with m at the end. */
+  function spline(n, m, blocks) {
+    const key = `${n}:${m}:${blocks}`;
     if (splines.has(key)) return splines.get(key);
-    const taps = { index: new Int32Array(4 * m), weight: new Float32Array(4 * m) };
+    const taps = { index: new Int32Array(4 * m), weight: new Float32Array(4 * m), spans: [] };
     for (let i = 0; i < m; i++) {
       const centre = ((i + 0.5) * n) / m - 0.5;
       for (let tap = 0; tap < 4; tap++) {
         const pixel = Math.floor(centre) + tap - 1;
         const t = Math.abs(centre - pixel);
-        taps.index[4 * i + tap] = Math.min(n - 1, Math.max(0, pixel));
-        taps.weight[4 * i + tap] = t < 1 ? 2 / 3 - t * t * (1 - t / 2) : Math.max(0, 2 - t) ** 3 / 6;
+        taps.index[4 * i + tap] = blocks ? Math.floor((i * n) / m) : Math.min(n - 1, Math.max(0, pixel));
+        taps.weight[4 * i + tap] = blocks ? 0.25 : t < 1 ? 2 / 3 - t * t * (1 - t / 2) : Math.max(0, 2 - t) ** 3 / 6;
       }
     }
+    const { index, spans } = taps;
+    for (let i = 0; i < m; i++)
+      if (!i || index[4 * i] !== index[4 * i - 4] || index[4 * i + 3] !== index[4 * i - 1]) spans.push(i);
+    spans.push(m);
     splines.set(key, taps);
     return taps;
   }
 
-  /* The opacity, 0 to 255, of every level and FINE steps between; of(logit) must rise from 0 to 1. */
-  function opacity(key, of) {
-    if (!opacities.has(key))
-      opacities.set(key, Uint8ClampedArray.from({ length: LEVELS * FINE + 1 }, (_, i) => 255 * of(logit((i + 0.5) / FINE))));
-    return opacities.get(key);
+  /* The pixel of every level and FINE steps between: of one colour, as opaque as `opaque(logit)` says, or mixed with
+     that of a paper. */
+  function shadesOf(name, opaque, ink, paper) {
+    const key = `${name}:${ink}`;
+    if (!shadings.has(key))
+      shadings.set(
+        key,
+        Uint32Array.from({ length: LEVELS * FINE + 1 }, (_, i) => {
+          const share = Math.min(1, Math.max(0, opaque(logit((i + 0.5) / FINE))));
+          const [red, green, blue] = paper ? ink.map((value, k) => Math.round(paper[k] + share * (value - paper[k]))) : ink;
+          return (Math.round(paper ? 255 : 255 * share) << 24) | (blue << 16) | (green << 8) | red;
+        }),
+      );
+    return shadings.get(key);
   }
 
-  /* Levels, `columns` wide -> ImageData of w x h in one colour, [r, g, b]. */
-  function enlarge(levels, columns, w, h, opaque, [red, green, blue]) {
-    const rows = levels.length / columns;
-    const image = new ImageData(w, h);
-    const pixels = new Uint32Array(image.data.buffer);
-    const colour = (blue << 16) | (green << 8) | red;
-    const { index, weight } = spline(columns, w);
-    const down = spline(rows, h);
+  /* Levels, `columns` wide -> ImageData of w x h. It is the same object for the next of that size. */
+  function enlarge(levels, columns, w, h, shades, blocks = false) {
+    if (image?.width !== w || image.height !== h) image = new ImageData(w, h);
+    const pixels = new Uint32Array(image.data.buffer).fill(shades[0]);
+    const { index, weight, spans } = spline(columns, w, blocks);
+    const down = spline(levels.length / columns, h, blocks);
     const row = new Float32Array(columns);
-    for (let y = 0; y < h; y++) {
+    const tones = new Uint32Array(columns);
+    for (let y = 0, line = 0; y < h; y++, line += w) {
       row.fill(0);
       for (let tap = 4 * y; tap < 4 * y + 4; tap++) {
         const from = down.index[tap] * columns, share = down.weight[tap] * FINE;
         for (let x = 0; x < columns; x++) row[x] += share * levels[from + x];
       }
-      if (!row.some((level) => opaque[level | 0])) continue; // a blank row, of which there are many
-      for (let x = 0, k = 0, at = y * w; x < w; x++, k += 4, at++) {
-        const level =
-          weight[k] * row[index[k]] + weight[k + 1] * row[index[k + 1]] +
-          weight[k + 2] * row[index[k + 2]] + weight[k + 3] * row[index[k + 3]];
-        pixels[at] = (opaque[level | 0] << 24) | colour;
+      for (let x = 0; x < columns; x++) tones[x] = shades[row[x] | 0];
+      for (let span = 1; span < spans.length; span++) {
+        const start = spans[span - 1], end = spans[span];
+        const a = index[4 * start], b = index[4 * start + 1], c = index[4 * start + 2], d = index[4 * start + 3];
+        const tone = tones[a];
+        if (tone === tones[b] && tone === tones[c] && tone === tones[d]) { // away from edges, which is most of a picture
+          if (tone !== shades[0]) pixels.fill(tone, line + start, line + end);
+          continue;
+        }
+        const ra = row[a], rb = row[b], rc = row[c], rd = row[d];
+        for (let x = start, k = 4 * start; x < end; x++, k += 4)
+          pixels[line + x] = shades[(weight[k] * ra + weight[k + 1] * rb + weight[k + 2] * rc + weight[k + 3] * rd) | 0];
       }
     }
     return image;
+  }
+
+  /* Draw a picture at (x, y), `side` px high, also where it is not to be a whole number of pixels. */
+  function draw(pen, levels, columns, x, y, side, shades, blocks) {
+    const share = (columns * columns) / levels.length; // of the width to the height
+    const height = Math.max(LEAST, Math.round(side));
+    const width = Math.round(height * share);
+    if (scratch.width !== width || scratch.height !== height) Object.assign(scratch, { width, height });
+    scratch.getContext("2d").putImageData(enlarge(levels, columns, width, height, shades, blocks), 0, 0);
+    pen.drawImage(scratch, x, y, side * share, side);
   }
 
   /* Draw a square picture at (x, y), `side` px large. `sharper` narrows the ramp, for a model whose ink is soft;
      a higher `edge`, a logit, thins the strokes. */
   digitMorph.drawDigit = (pen, levels, x, y, side, colour, { sharper = 1, edge = EDGE } = {}) => {
     const n = Math.sqrt(levels.length);
-    const m = Math.max(LEAST, Math.round(side));
-    const gain = (sharper * GAIN * 28) / n;
-    const opaque = opacity(`${gain}:${edge}`, (value) => gain * (value - edge) + 0.5);
-    if (scratch.width !== m) scratch.width = scratch.height = m;
-    scratch.getContext("2d").putImageData(enlarge(levels, n, m, m, opaque, colour), 0, 0);
-    pen.drawImage(scratch, x, y, side, side);
+    const gain = (sharper * GAIN * ROWS) / n;
+    draw(pen, levels, n, x, y, side, shadesOf(`${gain}:${edge}`, ramp(gain, edge), colour));
   };
 
   /* Draw square pictures on a canvas as large as it is shown, in the colour that it has, `columns` to a row. */
@@ -132,17 +168,35 @@
       digitMorph.drawDigit(fitted.pen, levels, (i % columns) * side, top + Math.floor(i / columns) * side, side, colour, look);
   };
 
-  /* Draw a frame of a film on a canvas of its own, as large as it is shown, in the colour that it has. */
-  digitMorph.drawFrame = (canvas, levels) => {
-    const columns = levels.length / FILM_ROWS;
-    const { clientWidth, clientHeight } = canvas;
-    if (!clientWidth || !clientHeight) return;
-    const shown = Math.min(clientHeight, (clientWidth * FILM_ROWS) / columns) * Math.min(2, devicePixelRatio);
-    const height = Math.max(FILM_ROWS, Math.min(FILM_HEIGHT, Math.round(shown)));
-    const width = Math.round((height * columns) / FILM_ROWS);
-    if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
-    const opaque = opacity("film", (value) => 1 / (1 + Math.exp(-FILM_GAIN * value)));
-    canvas.getContext("2d").putImageData(enlarge(levels, columns, width, height, opaque, digitMorph.colour(canvas)), 0, 0);
+  /* A style's shades on a canvas, in the colour that it has unless the style has its own. */
+  function shadesOn(canvas, style) {
+    const { opaque, ink, paper } = STYLES[style];
+    return shadesOf(style, opaque, ink ?? digitMorph.colour(canvas), paper);
+  }
+
+  /* Draw a frame of a film in the middle of a canvas of its own, which gets `most` pixels at most. */
+  digitMorph.drawFrame = (canvas, levels, style = "film", most = FILM_PIXELS) => {
+    const fitted = digitMorph.fitCanvas(canvas, most);
+    if (!fitted) return;
+    const { pen, w, h } = fitted;
+    const columns = levels.length / ROWS;
+    const height = Math.floor(Math.min(h, (w * ROWS) / columns));
+    const width = Math.floor((height * columns) / ROWS);
+    const frame = enlarge(levels, columns, width, height, shadesOn(canvas, style), STYLES[style].blocks);
+    pen.putImageData(frame, (w - width) >> 1, (h - height) >> 1); // whole pixels, for the edges' sake
+  };
+
+  /* Draw frames of a film side by side, each in the middle of its part of the canvas. */
+  digitMorph.drawStrip = (canvas, frames, style) => {
+    const fitted = digitMorph.fitCanvas(canvas);
+    if (!fitted) return;
+    const columns = frames[0].length / ROWS;
+    const part = fitted.w / frames.length;
+    const side = Math.min(fitted.h, (part * ROWS) / columns);
+    const left = (part - (side * columns) / ROWS) / 2;
+    const shades = shadesOn(canvas, style);
+    for (const [i, levels] of frames.entries())
+      draw(fitted.pen, levels, columns, i * part + left, (fitted.h - side) / 2, side, shades, STYLES[style].blocks);
   };
 
   /* 784 bytes of ink as they are, on a canvas of 28 x 28. */

@@ -1,6 +1,6 @@
 /* Compare: every model's film on a canvas of its own, all by one clock; the charts of the trainings. */
 (() => {
-  digitMorph.mountCompare = (element, trigger) => {
+  digitMorph.mountCompare = (element) => {
     const find = (selector) => element.querySelector(selector);
     let shown = null;
 
@@ -17,8 +17,8 @@
       },
     });
 
-    const tab = new digitMorph.LazyTab("compare", find(".compare"), () => trigger("compare"), show);
-    digitMorph.compared = (made) => tab.answered(made);
+    const tab = new digitMorph.LazyTab("compare", find(".compare"), () => digitMorph.ask("compare", { permalink: digitMorph.morph.permalink }), show);
+    digitMorph.compare = tab;
 
     async function show(made) {
       const film = await digitMorph.unpack(made.film);

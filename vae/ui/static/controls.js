@@ -1,6 +1,7 @@
 /* What several parts of the page are made of: elements, canvases, rows of buttons, and what slides. */
 (() => {
   digitMorph.SORRY = "That did not work. Please try again in a moment.";
+  digitMorph.OFFLINE = "The server cannot be reached. Are you online? What is on the page stays.";
   digitMorph.still = matchMedia("(prefers-reduced-motion: reduce)");
 
   digitMorph.make = (tag, properties = {}) => Object.assign(document.createElement(tag), properties);
@@ -41,9 +42,9 @@
   /* The colour that CSS gives an element, as [r, g, b]. */
   digitMorph.colour = (element) => getComputedStyle(element).color.match(/[\d.]+/g).slice(0, 3).map(Number);
 
-  /* A canvas brought to its size on the screen and cleared; null while it is not to be seen. */
-  digitMorph.fitCanvas = (canvas) => {
-    const scale = window.devicePixelRatio || 1;
+  /* A canvas brought to its size on the screen and cleared, or to `most` pixels; null while it is not to be seen. */
+  digitMorph.fitCanvas = (canvas, most = Infinity) => {
+    const scale = Math.min(window.devicePixelRatio || 1, Math.sqrt(most / (canvas.clientWidth * canvas.clientHeight)));
     const [w, h] = [Math.round(canvas.clientWidth * scale), Math.round(canvas.clientHeight * scale)];
     if (!w || !h) return null;
     if (canvas.width !== w || canvas.height !== h) Object.assign(canvas, { width: w, height: h });

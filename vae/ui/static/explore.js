@@ -1,6 +1,6 @@
 /* The Explore tab: asks the server for one thing at a time, the first time the tab is opened. */
 (() => {
-  digitMorph.mountExplore = (element, trigger, name) => {
+  digitMorph.mountExplore = (element) => {
     const find = (selector) => element.querySelector(selector);
     const error = find(".error");
     const waiting = [];
@@ -16,20 +16,15 @@
         next();
       });
 
-    function next() {
+    async function next() {
       if (asked || !waiting.length) return;
       asked = waiting.shift();
-      trigger(name);
-    }
-
-    digitMorph.action = () => asked.action;
-    digitMorph.answered = (made) => {
-      const { done } = asked;
+      const { action, done } = asked;
+      error.textContent = "";
+      done(await digitMorph.ask("explore", action).catch((failed) => { error.textContent = failed.message; return null; }));
       asked = null;
-      error.textContent = made ? (made.error ?? "") : digitMorph.SORRY;
-      done(made && !made.error ? made : null);
       next();
-    };
+    }
 
     const view = new digitMorph.MapView(element);
     const strips = new digitMorph.Directions(element, ask);

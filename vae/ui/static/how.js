@@ -11,7 +11,7 @@
     drawing = byPad ? { permalink: morph.permalink, pictures: [source.picture(), target.picture()] } : null;
   });
 
-  digitMorph.mountHow = (root, trigger) => {
+  digitMorph.mountHow = (root) => {
     const find = (selector) => root.querySelector(selector);
     const all = (selector) => [...root.querySelectorAll(selector)];
     const [gridFrom, gridTo, pixels] = all("canvas.pixels");
@@ -44,9 +44,8 @@
       },
     });
 
-    const tab = new digitMorph.LazyTab("how", find(".how"), () => trigger("explain"), show);
-    digitMorph.explanation = () => ({ permalink: digitMorph.morph.permalink, place });
-    digitMorph.explained = (made) => tab.answered(made);
+    const tab = new digitMorph.LazyTab("how", find(".how"), () => digitMorph.ask("explain", { permalink: digitMorph.morph.permalink, place }), show);
+    digitMorph.how = tab;
 
     async function show(made) {
       const film = await digitMorph.unpack(made.film);

@@ -1,9 +1,10 @@
-/* A sheet to draw on. Strokes are kept as points in units of the sheet's height, from its middle, so that
-   undo, swap, a turned phone and a change of colours redraw them; as a picture they leave at Morph. Digits
-   that a link carried lie under them, and leave as they came for as long as nothing is drawn over them. */
+/* A sheet to draw on. Strokes are kept as points [x, y, t]: in units of the sheet's height from its middle and top, and
+   ms, so that undo, swap, a turned phone and a change of colours redraw them, and so they go to the server. Digits that
+   a link carried lie under them. */
 (() => {
   const PEN = 0.062; // of the sheet's height
-  const PICTURE = 420; // px, height of the picture that is sent
+  const PICTURE = 420; // px, height of the drawing as a picture
+  const NEAR = 0.004; // points nearer to the last are left out
   const WRITING = 420; // ms to write an example
   const CELL = 0.9; // of the sheet's height, for a digit that a link carried, margins included
 
@@ -20,7 +21,7 @@
       this.canvas.addEventListener("pointerdown", (event) => this.down(event));
       this.canvas.addEventListener("pointermove", (event) => this.move(event));
       for (const end of ["pointerup", "pointercancel", "lostpointercapture"])
-        this.canvas.addEventListener(end, () => { this.stroke = null; this.remember(); });
+        this.canvas.addEventListener(end, () => this.up());
       digitMorph.onRepaint(this.canvas, () => this.paint());
       this.set(digitMorph.kept(side) ?? {});
     }
@@ -31,7 +32,8 @@
 
     at(event) {
       const box = this.canvas.getBoundingClientRect();
-      return [(event.clientX - box.left - box.width / 2) / box.height, (event.clientY - box.top) / box.height];
+      const time = Math.max(0, event.timeStamp - this.began);
+      return [(event.clientX - box.left - box.width / 2) / box.height, (event.clientY - box.top) / box.height, time];
     }
 
     down(event) {
@@ -42,6 +44,7 @@
       } catch {
         // the pointer is gone already
       }
+      if (!this.strokes.length) this.began = event.timeStamp;
       this.stroke = [this.at(event)];
       this.pointer = event.pointerId;
       this.set({ ...this.content, strokes: [...this.strokes, this.stroke] });
@@ -49,8 +52,17 @@
 
     move(event) {
       if (!this.stroke || event.pointerId !== this.pointer) return;
-      for (const part of event.getCoalescedEvents?.() ?? [event]) this.stroke.push(this.at(part));
+      for (const part of event.getCoalescedEvents?.() ?? [event]) {
+        const [point, last] = [this.at(part), this.stroke.at(-1)];
+        if (Math.hypot(point[0] - last[0], point[1] - last[1]) > NEAR) this.stroke.push(point);
+      }
       this.paint();
+    }
+
+    up() {
+      if (!this.stroke) return;
+      this.stroke = null;
+      this.remember();
     }
 
     get content() {
@@ -71,13 +83,14 @@
 
     remember() {
       digitMorph.kept(this.side, this.content);
+      digitMorph.changed();
     }
 
     /* Write a number by itself, as if by hand. */
     write(number) {
       const strokes = digitMorph
         .write(number, this.aspect)
-        .map((points) => points.map(([x, y]) => [x - this.aspect / 2, y]));
+        .map((points) => points.map(([x, y], i) => [x - this.aspect / 2, y, 8 * i]));
       const total = strokes.reduce((sum, points) => sum + points.length, 0);
       this.set({ strokes });
       if (digitMorph.still.matches) return;
@@ -117,14 +130,16 @@
       return Math.min(CELL, this.aspect / Math.max(1, this.carried.length));
     }
 
-    /* What the server gets: a typed number, the digits of a link, or a picture; null for an empty sheet. */
+    /* What the server gets: a typed number or what is drawn; null for an empty sheet, and while a stroke goes on. */
     sent() {
       const { number } = this.typed;
-      return number === null ? this.drawn() : { number };
+      if (number !== null) return number ? { number } : null;
+      return this.stroke ? null : this.drawn();
     }
 
     drawn() {
-      return this.carried.length && !this.strokes.length ? this.carried : this.picture();
+      const digits = this.carried.length ? { digits: this.carried } : null;
+      return this.strokes.length ? { strokes: this.strokes.map(packed), pen: PEN, cell: this.cell, ...digits } : digits;
     }
 
     /* What was drawn here as a PNG, black on white; null where nothing was. */
@@ -136,6 +151,13 @@
       drawStrokes(pen, this.strokes, "#000");
       return canvas.toDataURL("image/png");
     }
+  }
+
+  /* A stroke as `vae.drawing.unpack_strokes` takes it: base64 of 16-bit numbers, thousandths of a height and 4 ms. */
+  function packed(points) {
+    const numbers = points.flatMap(([x, y, t = 0]) => [1000 * x, 1000 * y, t / 4]);
+    const words = Int16Array.from(numbers, (value) => Math.max(-32768, Math.min(32767, Math.round(value))));
+    return btoa(String.fromCharCode(...new Uint8Array(words.buffer)));
   }
 
   function drawStrokes(pen, strokes, colour) {

@@ -27,11 +27,6 @@ window.digitMorph = { pads: {}, uploads: {}, player: null, downloads: null, morp
 
   const known = (hash) => TABS.includes(hash.slice(1));
 
-  /* The address of a morph is #m= and its permalink. */
-  digitMorph.openLink = () => {
-    if (digitMorph.downloads && location.hash.startsWith("#m=")) digitMorph.reopen(location.hash.slice(3));
-  };
-
   function follow() {
     if (known(location.hash)) digitMorph.openTab(location.hash.slice(1));
     else digitMorph.openLink();

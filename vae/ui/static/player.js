@@ -1,112 +1,219 @@
-/* The result: the video in a loop, and under it the track (filmstrip and ribbon) that shows where it is and
-   takes it anywhere. A position is a frame of the morph, 0 to frames - 1, whichever way the video plays. */
+/* The stage: a morph's frames, drawn and played by the page itself, and under them the track (filmstrip and ribbon)
+   that shows where it is and takes it anywhere. A position is a frame of the morph, 0 to the last, whichever way it
+   plays; an index is where it is in the order in which they are shown, rests and way back included. */
 (() => {
+  const LOOK = { fps: 30, playback: "bounce", style: "ink", hold: 0.4 }; // as the page opens; hold in seconds
+  const RATES = [
+    { share: 1, text: "1×", said: "off" },
+    { share: 1 / 2, text: "½×", said: "at half the speed" },
+    { share: 1 / 4, text: "¼×", said: "at a quarter of the speed" },
+  ];
+  const MOST = 1_000_000; // pixels of the stage; a larger one is enlarged by the browser
+  const CELLS = 12; // of the filmstrip, fewer where numbers are wide
+  const ROWS = 28; // of a frame, and columns to a digit
+  const AWAY = 1000; // ms without a picture, after which nobody looked: the morph waits in a tab that is hidden
+
   class Player {
     constructor(element) {
       const find = (selector) => element.querySelector(selector);
-      this.video = find("video");
-      this.film = find(".film");
+      this.figure = find(".player");
+      this.canvas = find(".film canvas");
       this.track = find(".track");
       this.strip = find(".strip");
       this.seen = find(".seen");
       this.marker = find(".marker");
       this.caption = find(".name");
       this.toggle = find(".play");
-      this.video.muted = true;
-      this.film.addEventListener("click", () => this.playing(this.video.paused));
-      this.toggle.addEventListener("click", () => this.playing(this.video.paused));
-      for (const name of ["play", "pause"]) this.video.addEventListener(name, () => this.showPlaying());
-      this.video.addEventListener("seeked", () => this.mark());
+      this.rateButton = find(".rate");
+      this.enlarge = find(".enlarge");
+      this.settings = LOOK;
+      this.playing = false;
+      this.slow(0);
+      this.listen(find(".film"));
+      digitMorph.onRepaint(this.canvas, () => this.redraw());
+    }
+
+    listen(film) {
+      film.addEventListener("click", () => { this.play(!this.playing); this.track.focus({ preventScroll: true }); });
+      film.addEventListener("dblclick", () => this.fill());
+      this.toggle.addEventListener("click", () => this.play(!this.playing));
+      this.rateButton.addEventListener("click", () => this.slow((this.rate + 1) % RATES.length));
+      this.enlarge.addEventListener("click", () => this.fill());
+      document.addEventListener("fullscreenchange", () => {
+        if (!document.fullscreenElement && this.figure.matches(".full")) this.filled(false);
+      });
+      this.figure.addEventListener("keydown", (event) => this.key(event));
       digitMorph.onDrag(this.track, {
         grab: () => this.grab(),
-        drag: (share) => this.seek(Math.round(share * this.inner)),
-        release: () => this.release(),
+        drag: (share) => this.seek(Math.round(share * this.last)),
+        release: () => this.play(this.held),
       });
       digitMorph.onSliderKeys(this.track, {
-        range: () => this.morph && [0, this.inner],
-        value: () => this.marked,
-        move: (position) => { this.video.pause(); this.seek(position); },
+        range: () => this.film && [0, this.last],
+        value: () => this.position,
+        move: (position) => { this.play(false); this.seek(position); },
       });
-      this.track.addEventListener("keydown", (event) => {
-        if (event.key !== " ") return;
-        this.playing(this.video.paused);
-        event.preventDefault();
-      });
-      const follow = () => {
-        if (!this.video.paused && !this.held) this.mark();
-        requestAnimationFrame(follow);
-      };
-      requestAnimationFrame(follow);
     }
 
-    show(morph) {
-      this.morph = morph;
-      this.inner = Math.max(1, morph.frames - 2 * morph.hold - 1); // from the first frame that moves to the last
-      if (this.url) URL.revokeObjectURL(this.url);
-      this.url = URL.createObjectURL(new Blob([digitMorph.bytes(morph.video)], { type: "video/mp4" }));
-      this.film.dataset.style = this.strip.dataset.style = morph.style;
-      this.strip.src = morph.strip;
-      this.caption.textContent = (digitMorph.morph ? "" : "For example, ") + caption(morph.sides.map((side) => side.number));
-      this.track.setAttribute("aria-valuemax", this.inner + 1);
+    /* Play a new morph from its start. Resolves when it is on the stage, or when a later one takes its place. */
+    async show(morph) {
+      this.coming = morph;
+      const example = !digitMorph.morph;
+      const film = await digitMorph.unpack(morph.film);
+      if (this.coming !== morph) return;
+      this.lay(morph, film, example);
+      this.restart();
+    }
+
+    lay(morph, film, example) {
+      Object.assign(this, { morph, film, example, index: 0, last: film.columns - 1 });
+      this.order = digitMorph.playOrder(film.columns, morph.stops, this.settings);
+      const said = caption(morph.sides.map((side) => side.number));
+      this.caption.textContent = (example ? "For example, " : "") + said;
+      this.canvas.setAttribute("aria-label", said);
+      this.track.setAttribute("aria-valuemax", film.columns);
       this.track.classList.toggle("unread", !morph.ribbon.length);
       this.seen.style.setProperty("--rows", morph.ribbon.length);
-      digitMorph.drawRibbon(this.track, morph.ribbon, this.inner);
-      this.video.src = this.url;
-      this.mark(0);
-      this.playing(!digitMorph.still.matches);
+      digitMorph.drawRibbon(this.track, morph.ribbon, this.last);
+      this.redraw();
     }
 
-    playing(on) {
-      if (on) this.video.play().catch(() => {}); // refused, for instance to save power: the button stays
-      else this.video.pause();
+    /* Take over from a player that makes way for this one. */
+    follow({ morph, film, example, settings, rate, index, playing }) {
+      this.settings = settings;
+      this.slow(rate);
+      this.lay(morph, film, example);
+      this.index = index;
+      this.paint();
+      this.play(playing);
     }
 
-    showPlaying() {
-      this.toggle.textContent = this.video.paused ? "Play" : "Pause";
-      this.film.classList.toggle("paused", this.video.paused);
+    /* Play from the start: at once, since the number has been seen. */
+    restart() {
+      if (!this.film) return;
+      this.seek(0);
+      this.play(!digitMorph.still.matches);
     }
 
-    /* Position now, from the video's time: there, and on the way back. */
-    position() {
-      const { fps, frames, hold, bounce } = this.morph;
-      const shown = Math.floor(this.video.currentTime * fps + 1e-3);
-      const frame = bounce && shown >= frames ? 2 * frames - 2 - shown : shown;
-      return Math.min(this.inner, Math.max(0, frame - hold));
+    /* Any of LOOK, from the frame that is shown. */
+    look(look) {
+      this.settings = { ...this.settings, ...look };
+      if (!this.film) return;
+      const order = digitMorph.playOrder(this.film.columns, this.morph.stops, this.settings);
+      this.index = digitMorph.carriedOver(this.order, this.index, order);
+      this.order = order;
+      this.redraw();
     }
 
-    mark(position = this.morph ? this.position() : 0) {
-      if (position === this.marked) return;
-      this.marked = position;
-      this.marker.style.left = `${(100 * position) / this.inner}%`;
-      this.track.setAttribute("aria-valuenow", position + 1);
-      const seen = this.morph.ribbon.map((place) => place[position]?.[0] ?? "").join("");
-      this.track.setAttribute("aria-valuetext", `frame ${position + 1}${seen && `, seen as ${seen}`}`);
+    /* --- where it is --- */
+
+    get position() {
+      return this.film ? this.order.frames[Math.floor(this.index)] : 0;
     }
 
+    /* Go to a frame on the way there; a rest at it has passed. */
     seek(position) {
-      this.mark(position);
-      this.video.currentTime = (position + this.morph.hold + 0.5) / this.morph.fps;
+      this.index = this.order.frames.lastIndexOf(position, this.order.turn - 1);
+      this.paint();
+    }
+
+    play(on) {
+      cancelAnimationFrame(this.ticking);
+      if (on) this.ticking = requestAnimationFrame((now) => this.tick(now));
+      this.ticked = null;
+      this.playing = on;
+      this.toggle.textContent = on ? "Pause" : "Play";
+    }
+
+    tick(now) {
+      this.ticking = requestAnimationFrame((next) => this.tick(next));
+      const passed = now - (this.ticked ?? now);
+      this.ticked = now;
+      if (!this.film || !this.canvas.clientWidth || passed > AWAY) return;
+      const frames = (passed / 1000) * this.settings.fps * RATES[this.rate].share;
+      this.index = (this.index + frames) % this.order.frames.length;
+      this.paint();
     }
 
     grab() {
-      if (!this.morph) return false;
-      this.held = { played: !this.video.paused };
-      this.video.pause();
+      if (!this.film) return false;
+      this.held = this.playing;
+      this.play(false);
     }
 
-    release() {
-      if (this.held?.played && !digitMorph.still.matches) this.playing(true);
-      this.held = null;
+    slow(rate) {
+      this.rate = Math.min(RATES.length - 1, Math.max(0, rate));
+      this.rateButton.textContent = RATES[this.rate].text;
+      this.rateButton.setAttribute("aria-label", `Slow motion: ${RATES[this.rate].said}`);
+    }
+
+    key(event) {
+      if (event.ctrlKey || event.metaKey || event.altKey || (event.key === " " && event.target.closest("button"))) return;
+      const actions = {
+        " ": () => this.play(!this.playing),
+        f: () => this.fill(),
+        "<": () => this.slow(this.rate + 1),
+        ">": () => this.slow(this.rate - 1),
+        Escape: this.figure.matches(".full") && (() => this.fill()),
+      };
+      if (!actions[event.key]) return;
+      actions[event.key]();
+      event.preventDefault();
+    }
+
+    /* --- full screen; where there is none (on iPhones, in some frames), the whole window --- */
+
+    fill() {
+      if (document.fullscreenElement) return document.exitFullscreen();
+      const full = !this.figure.matches(".full");
+      this.filled(full);
+      if (full) this.figure.requestFullscreen?.().catch(() => {});
+    }
+
+    filled(full) {
+      this.figure.classList.toggle("full", full);
+      this.enlarge.setAttribute("aria-pressed", String(full));
+      (full ? this.track : this.enlarge).focus({ preventScroll: true }); // keys go on to the stage
+    }
+
+    /* --- what is seen --- */
+
+    /* Everything anew: in another style, size or colour. */
+    redraw() {
+      if (!this.film) return;
+      this.painted = null;
+      this.paint();
+      const count = Math.min(this.film.columns, Math.max(4, Math.floor((CELLS * ROWS) / this.film.width)));
+      const at = (cell) => Math.round(((cell + 0.5) / count) * this.last); // each at its own time
+      const cells = Array.from({ length: count }, (_, cell) => this.film.at(0, at(cell)));
+      digitMorph.drawStrip(this.strip, cells, this.settings.style);
+    }
+
+    paint() {
+      const { position } = this;
+      if (position === this.painted) return;
+      this.painted = position;
+      digitMorph.drawFrame(this.canvas, this.film.at(0, position), this.settings.style, MOST);
+      this.marker.style.left = `${(100 * position) / this.last}%`;
+      this.track.setAttribute("aria-valuenow", position + 1);
+      const seen = this.morph.ribbon.map((place) => place[position]?.[0] ?? "").join("");
+      this.track.setAttribute("aria-valuetext", `frame ${position + 1}${seen && `, seen as ${seen}`}`);
     }
   }
 
   const caption = (numbers) =>
     numbers.length < 4 ? numbers.join(" becomes ") : `${numbers[0]} to ${numbers.at(-1)}, by way of ${numbers.length - 2} more`;
 
+  /* Make the player of an element that has player.html in it. A player that was there before, such as one that is
+     shown until the page is whole, makes way: its morph goes on where it is. */
   digitMorph.mountPlayer = (element, morph) => {
-    digitMorph.player = new Player(element);
-    if (!morph) return;
-    digitMorph.player.show(morph);
-    digitMorph.morph ??= morph;
+    const before = digitMorph.player;
+    const player = new Player(element);
+    digitMorph.player = player;
+    const coming = before?.coming ?? morph;
+    if (before?.film && before.morph === coming) player.follow(before);
+    else if (coming) player.show(coming);
+    if (before) Object.assign(before, { coming: null }).play(false);
+    if (morph) digitMorph.morph ??= morph;
   };
 })();

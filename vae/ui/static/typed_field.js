@@ -14,7 +14,7 @@
       open.onclick = () => choose("", this.field);
       close.onclick = () => choose(null, open);
       this.field.addEventListener("input", () => { this.number = this.field.value; changed(); });
-      this.field.addEventListener("keydown", (event) => event.key === "Enter" && document.querySelector("#morph").click());
+      this.field.addEventListener("keydown", (event) => event.key === "Enter" && digitMorph.press());
     }
 
     set(number) {

@@ -8,7 +8,7 @@
       this.shots = element.querySelector(".shots");
       this.sheet = element.querySelector(".sheet");
       this.input = element.querySelector(".chooser");
-      this.typed = new digitMorph.TypedField(element, () => {});
+      this.typed = new digitMorph.TypedField(element, () => digitMorph.changed());
       this.tools = Object.fromEntries([...element.querySelectorAll("[data-tool]")].map((b) => [b.dataset.tool, b]));
       this.input.addEventListener("change", () => this.take([...this.input.files]));
       this.tools.clear.onclick = () => this.set();
@@ -41,10 +41,11 @@
       return { pictures: this.pictures, number: this.typed.number };
     }
 
-    /* What the server gets. */
+    /* What the server gets; null where nothing is chosen. */
     sent() {
-      const { number } = this.typed;
-      return number === null ? this.pictures : { number };
+      const { pictures, typed: { number } } = this;
+      if (number !== null) return number ? { number } : null;
+      return pictures.length ? { pictures } : null;
     }
 
     set({ pictures = [], number = null } = {}) {
@@ -53,6 +54,7 @@
       this.sheet.classList.toggle("inked", pictures.length > 0);
       this.tools.clear.disabled = !pictures.length;
       this.shots.replaceChildren(...pictures.map((src) => digitMorph.make("img", { src, alt: "a chosen picture" })));
+      digitMorph.changed();
     }
   }
 

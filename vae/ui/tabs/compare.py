@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
 from html import escape
 from typing import Any
 
@@ -19,9 +17,10 @@ from vae.pipeline import Pipeline
 from vae.request import MorphRequest, read_numbers
 from vae.ui import permalink
 from vae.ui.codec import pack
+from vae.ui.downloads import all_typed
 from vae.ui.player import ink_bytes
 from vae.ui.ribbon import seen_by_reader
-from vae.ui.server.events import connect, page_event, taking
+from vae.ui.server.turns import Work
 from vae.ui.tabs import scoreboard
 from vae.ui.theme import static
 
@@ -45,16 +44,13 @@ PLAUSIBLE = {
 
 
 def compare_tab(pipeline: Pipeline) -> None:
-    """Lay out the tab and connect it."""
-    page = gr.HTML(
+    """Lay out the tab."""
+    gr.HTML(
         html_template=page_html(pipeline),
-        js_on_load="digitMorph.mountCompare(element, trigger, ['compare'])",
+        js_on_load="digitMorph.mountCompare(element)",
         apply_default_css=False,
         elem_classes=["for-compare"],
     )
-    answer = page_event(taking(1.0, comparing(pipeline)))
-    ask = "() => digitMorph.morph.permalink"
-    connect(page.compare, answer, page, page, ask=ask, arrived="compared", trigger_mode="multiple")
 
 
 def page_html(pipeline: Pipeline) -> str:
@@ -113,21 +109,10 @@ def rebuilt_html(preset: str) -> str:
     )
 
 
-def comparing(pipeline: Pipeline) -> Callable[[Any], dict[str, Any]]:
-    """A permalink -> the tab's pictures. Raises BadRequest for what is none."""
-
-    @functools.lru_cache(maxsize=16)
-    def typed(source: str, target: str, seed: int) -> dict[str, Any]:
-        """Kept for typed numbers only, such as those that every visitor meets first; nothing of a drawing is."""
-        return compared(MorphRequest(source, target, seed=seed), pipeline)
-
-    def answer(text: Any) -> dict[str, Any]:
-        request = permalink.unpack(text)
-        if all(isinstance(side, str) for side in request.sides):
-            return typed(request.source, request.target, request.seed)
-        return compared(request, pipeline)
-
-    return answer
+def compare(value: Any, pipeline: Pipeline) -> Work:
+    """{"permalink"} -> the tab's pictures. Raises BadRequest for what is none."""
+    request = permalink.unpack(value.get("permalink") if isinstance(value, dict) else None)
+    return Work(1.0, lambda: compared(request, pipeline), all_typed(request))
 
 
 def compared(request: MorphRequest, pipeline: Pipeline) -> dict[str, Any]:

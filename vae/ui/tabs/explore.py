@@ -24,9 +24,8 @@ from vae.ui import permalink
 from vae.ui.codec import pack, rounded
 from vae.ui.messages import sentence
 from vae.ui.player import ink_bytes
-from vae.ui.server.events import connect, page_event, taking
-from vae.ui.tabs.draw import drawing
-from vae.ui.tabs.morph import filled_by_script
+from vae.ui.server.turns import Work
+from vae.ui.sides import number_from
 from vae.ui.theme import static
 
 PLANE = "conv2d"  # the model whose latent space is the map
@@ -35,19 +34,15 @@ NEW = 10
 FARTHEST = 4.0  # standard deviations that a slider can be at: a start may lie outside its strip
 
 
-def explore_tab(pipeline: Pipeline) -> None:
-    """Lay out the tab and connect it; nothing is computed before it is opened."""
-    page = gr.HTML(
+def explore_tab() -> None:
+    """Lay out the tab; nothing is computed before it is opened."""
+    gr.HTML(
         html_template=static("explore.html"),
-        js_on_load="digitMorph.mountExplore(element, trigger, 'ask')",
+        js_on_load="digitMorph.mountExplore(element)",
         apply_default_css=False,
         elem_id="explore",
         elem_classes=["for-explore"],
     )
-    answers = filled_by_script("")
-    answer = page_event(taking(0.5, Explorer(pipeline).answer))
-    ask = "() => digitMorph.action()"
-    connect(page.ask, answer, answers, answers, ask=ask, arrived="answered", trigger_mode="multiple")
 
 
 class Explorer:
@@ -57,7 +52,7 @@ class Explorer:
     def __init__(self, pipeline: Pipeline) -> None:
         self.pipeline = pipeline
 
-    def answer(self, action: Any) -> dict[str, Any]:
+    def work(self, action: Any) -> Work:
         """{"ask": the name of an action, ...} -> what it gives."""
         actions: dict[Any, Callable[[dict[str, Any]], dict[str, Any]]] = {
             "map": lambda _: self.chart,
@@ -69,7 +64,8 @@ class Explorer:
         name = action.get("ask") if isinstance(action, dict) else None
         if not isinstance(name, str) or name not in actions:
             raise BadRequest("The page asked for something unknown; please reload it.")
-        return actions[name](action)
+        shows_a_drawing = name == "trail" or "drawing" in action
+        return Work(0.5, lambda: actions[name](action), not shows_a_drawing)
 
     @property
     def plane(self) -> VAE:
@@ -134,9 +130,9 @@ class Explorer:
         return {"digit": digit, "cells": pack(pictures[None, :, 0]), "read": read}
 
     def hand(self, action: dict[str, Any]) -> dict[str, Any]:
-        """{"drawing"} (the PNG of a pad) or {"digit", "seed"} (an example) -> that hand's ten digits."""
+        """{"drawing"} (a side, see `number_from`) or {"digit", "seed"} (an example) -> that hand's ten digits."""
         drawn = action.get("drawing")
-        side = drawing(drawn) if drawn is not None else str(digit_of(action))
+        side = number_from(drawn) if drawn is not None else str(digit_of(action))
         reading = read_number(side, self.pipeline, seed_of(action))
         return {
             "digit": reading.digits[0],

@@ -10,40 +10,44 @@ from vae.errors import BadRequest
 from vae.inspection.anatomy import Posterior, take_apart
 from vae.morphing import PathName
 from vae.pipeline import Pipeline
-from vae.request import read_numbers, whole
+from vae.request import MorphRequest, read_numbers, whole
 from vae.ui import permalink
 from vae.ui.codec import pack, rounded
+from vae.ui.downloads import all_typed
 from vae.ui.player import ink_bytes
-from vae.ui.server.events import connect, page_event, taking
+from vae.ui.server.turns import Work
 from vae.ui.theme import static
 
 
-def how_tab(pipeline: Pipeline) -> None:
-    """Lay out the tab and connect it."""
-    page = gr.HTML(
+def how_tab() -> None:
+    """Lay out the tab."""
+    gr.HTML(
         html_template=static("how.html"),
-        js_on_load="digitMorph.mountHow(element, trigger, ['explain'])",
+        js_on_load="digitMorph.mountHow(element)",
         apply_default_css=False,
         elem_classes=["for-how"],
     )
-    explain = page_event(taking(0.3, lambda action: explained(action, pipeline)))
-    ask = "() => digitMorph.explanation()"
-    connect(page.explain, explain, page, page, ask=ask, arrived="explained", trigger_mode="multiple")
 
 
-def explained(action: Any, pipeline: Pipeline) -> dict[str, Any]:
-    """{"permalink", "place"} -> one digit's morph taken apart, as JSON.
+def explain(value: Any, pipeline: Pipeline) -> Work:
+    """{"permalink", "place"} -> one digit's morph taken apart, see `explained`. Raises BadRequest."""
+    if not isinstance(value, dict):
+        raise BadRequest(permalink.UNREADABLE)
+    request = permalink.unpack(value.get("permalink"))
+    place = value.get("place", 0)
+    return Work(0.3, lambda: explained(request, place, pipeline), all_typed(request))
+
+
+def explained(request: MorphRequest, place: object, pipeline: Pipeline) -> dict[str, Any]:
+    """One digit's morph taken apart, as JSON.
 
     Numbers are right-aligned; `place` counts the digits that both have, from the left. Of a sequence, the first and
-    the last number. Raises BadRequest for what is no permalink or no place of it.
+    the last number. Raises BadRequest for what is no place of it.
     """
-    if not isinstance(action, dict):
-        raise BadRequest(permalink.UNREADABLE)
-    request = permalink.unpack(action.get("permalink"))
     pipeline = pipeline.with_preset(request.model)
     source, *_, target = read_numbers(request, pipeline)
     shared = min(len(source.digits), len(target.digits))
-    place = whole("The place", action.get("place", 0), 0, shared - 1)
+    place = whole("The place", place, 0, shared - 1)
     at = [len(reading.digits) - shared + place for reading in (source, target)]
     pictures = [reading.pictures[i : i + 1] for reading, i in zip((source, target), at, strict=True)]
     labels = [reading.labels[i] for reading, i in zip((source, target), at, strict=True)]

@@ -6,31 +6,32 @@ from typing import Any
 
 import gradio as gr
 
+from vae.errors import BadRequest
 from vae.pipeline import Pipeline
-from vae.reading import NumberInput
 from vae.request import MorphRequest
-from vae.ui import downloads
-from vae.ui.options import HOLD, chosen, option_controls
-from vae.ui.player import film_seconds, payload, player_component
-from vae.ui.server.events import PRIVATE, Prepare, connect, page_event
+from vae.ui.downloads import all_typed, download_row
+from vae.ui.options import NAMES, option_controls
+from vae.ui.player import payload, player_component
 from vae.ui.server.turns import Work
+from vae.ui.sides import listed, number_from
 from vae.ui.tabs import draw, typed, upload
 
-OPENING = MorphRequest("3", "8", seed=0, playback="bounce", hold=HOLD, formats=())
+OPENING = MorphRequest("3", "8", formats=())
+MADE_BY = ("steps", "path", "speed", "seed", "hand")  # of the options, those that the frames depend on
 
 
-def morph_tab(pipeline: Pipeline) -> None:
+def morph_tab(pipeline: Pipeline, demo: gr.Blocks) -> None:
     """Lay out the stage and its sides and connect them. Making the opening morph here also warms the model."""
     with gr.Row(elem_id="morph-tab"):
         with gr.Column(elem_id="source", min_width=0):
-            pad_source = draw.pad("source", "first")
+            draw.pad("source", "first")
             upload.zone("source", "first")
             type_source = typed.number("source", "32")
             reading("source")
         with gr.Column(elem_id="stage", min_width=0):
-            stage = player_component(payload(OPENING, pipeline))
+            player_component(payload(OPENING, pipeline))
         with gr.Column(elem_id="target", min_width=0):
-            pad_target = draw.pad("target", "second")
+            draw.pad("target", "second")
             upload.zone("target", "second")
             type_target = typed.number("target", "41")
             reading("target")
@@ -43,33 +44,29 @@ def morph_tab(pipeline: Pipeline) -> None:
             via, countdown = typed.by_way()
             handwriting = typed.handwriting()
             seed, another = typed.seed()
-    row = downloads.download_row()
+    row = download_row()
     controls = option_controls()
-    file, words = gr.File(visible="hidden", elem_id="file"), filled_by_script("")
-
-    numbers = [type_source, type_target, via]
-    by_hand, after = (f"(...values) => digitMorph.asked(values, {it})" for it in ("true", "false"))
-    morph = page_event(answer(pipeline))
-    inputs = [stage, pad_source, pad_target, *numbers, seed, handwriting, *controls]
-
-    def pressed(*arguments: Any, **more: Any) -> Any:
-        return gr.on([go.click, *(field.submit for field in numbers)], *arguments, **more)
-
-    connect(pressed, morph, inputs, stage, ask=by_hand, arrived="arrived", failed="failed")
-    connect(handwriting.input, morph, inputs, stage, ask=after, arrived="arrived", failed="failed")
-    for change, outputs, js in (
-        (another, [seed], "(source, target, via, seed) => (Number(seed) + 1) % 2147483648"),
-        (swap, numbers, "(...numbers) => digitMorph.swapped(numbers)"),
-        (random, numbers, "(...numbers) => digitMorph.random(numbers)"),
-        (countdown, [*numbers, controls[0]], "() => ['10', '0', '9 8 7 6 5 4 3 2 1', 24]"),
+    # What a visitor changes, the page's script is told of, which asks the server when it likes.
+    fields = {"source": type_source, "target": type_target, "via": via, "seed": seed, "hand": handwriting}
+    fields |= dict(zip(NAMES, controls, strict=True))
+    values = list(fields.values())
+    told = f"(...values) => digitMorph.changed({list(fields)}, values)"
+    private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+    # `change`, not `input`: of a text field, Gradio keeps the latter back when somebody deletes or pastes
+    gr.on([demo.load, *(field.change for field in values)], None, values, None, js=told, **private)
+    for listen, action in (
+        (go.click, "press()"),
+        (another.click, "another()"),
+        (swap.click, "swap()"),
+        (random.click, "random()"),
+        (countdown.click, "countdown()"),
+        (row.filled, "filled()"),
     ):
-        changed = change.click(None, [*numbers, seed], outputs, js=js, api_visibility=PRIVATE["api_visibility"])
-        connect(changed.then, morph, inputs, stage, ask=after, arrived="arrived", failed="failed")
-    reopened = [stage, *numbers, seed, handwriting, *controls]
-    reopen = page_event(downloads.reopen(pipeline), downloads.not_reopened)
-    connect(row.reopen, reopen, stage, reopened, ask="() => digitMorph.linked()", arrived="reopened", failed="failed")
-    save = page_event(downloads.save(pipeline), downloads.not_saved)
-    connect(row.save, save, stage, [file, words], ask="() => digitMorph.download()", arrived="saved")
+        told = f"(...values) => digitMorph.acted({list(fields)}, values, () => digitMorph.{action})"
+        listen(None, values, values, js=told, **private)
+    gr.on(
+        [type_source.submit, type_target.submit, via.submit], None, None, None, js="() => digitMorph.press()", **private
+    )
 
 
 def reading(side: str) -> gr.HTML:
@@ -81,35 +78,16 @@ def filled_by_script(html: str) -> gr.HTML:
     return gr.HTML(html_template=html, js_on_load=None, apply_default_css=False)
 
 
-def request_of(
-    mode: Any,
-    source: Any,
-    target: Any,
-    typed_source: Any,
-    typed_target: Any,
-    via: Any,
-    seed: Any,
-    handwriting: Any,
-    *controls: Any,
-) -> MorphRequest:
-    """The request that the page's values make; `source` and `target` are what is on the pads or uploaded."""
-    ends: list[NumberInput]
-    between: tuple[NumberInput, ...] = ()
-    if mode in ("draw", "upload"):
-        own = draw.drawing if mode == "draw" else upload.pictures
-        ends = [typed.or_typed(sent, own) for sent in (source, target)]
-    else:
-        ends, between = [typed.typed_number(typed_source), typed.typed_number(typed_target)], typed.listed(via)
-    return MorphRequest(ends[0], ends[1], via=between, seed=seed, hand=handwriting, **chosen(controls))
+def request_of(value: Any) -> MorphRequest:
+    """{"source", "target": sides, see `number_from`, "via": text, and any of MADE_BY} -> the request."""
+    if not isinstance(value, dict):
+        raise BadRequest("The page asked for something unknown; please reload it.")
+    source, target = number_from(value.get("source")), number_from(value.get("target"))
+    options = {name: value[name] for name in MADE_BY if name in value}
+    return MorphRequest(source, target, via=listed(value.get("via")), formats=(), **options)
 
 
-def answer(pipeline: Pipeline) -> Prepare:
-    """The values of the page -> the morph for the player; none where the page found nothing to ask for ("idle")."""
-
-    def prepare(*values: Any) -> Work:
-        if values[0] == "idle":
-            return Work(0, gr.skip)
-        request = request_of(*values)
-        return Work(film_seconds(request), lambda: payload(request, pipeline))
-
-    return prepare
+def morph(value: Any, pipeline: Pipeline) -> Work:
+    """What the page has on both sides -> the morph for the player."""
+    request = request_of(value)
+    return Work(request.seconds, lambda: payload(request, pipeline), all_typed(request))

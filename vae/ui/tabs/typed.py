@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import gradio as gr
-
-from vae.errors import BadRequest
-from vae.reading import NumberInput
 
 
 def number(side: str, value: str) -> gr.Textbox:
@@ -52,23 +46,3 @@ def by_way() -> tuple[gr.Textbox, gr.Button]:
         )
         countdown = gr.Button("Countdown", elem_id="countdown", elem_classes=["quiet"])
     return via, countdown
-
-
-def listed(sent: Any) -> tuple[str, ...]:
-    """Numbers separated by spaces or commas. `MorphRequest` checks each."""
-    return tuple(sent.replace(",", " ").split()) if isinstance(sent, str) else ()
-
-
-def or_typed(sent: Any, drawn: Callable[[Any], NumberInput]) -> NumberInput:
-    """A side as `drawn` reads it, or typed instead, {"number": "41"}, which `MorphRequest` checks."""
-    if not isinstance(sent, dict):
-        return drawn(sent)
-    number = sent.get("number")
-    return number.strip() if isinstance(number, str) else ""
-
-
-def typed_number(sent: Any) -> str:
-    """A number from its field; spaces around it are forgiven. `MorphRequest` checks the rest."""
-    if not isinstance(sent, str) or not sent.strip():
-        raise BadRequest("Type a number of one to four digits on each side.")
-    return sent.strip()
