@@ -12,6 +12,7 @@ from vae.bank import bank_of, check_number, type_codes
 from vae.classifier import load_classifier
 from vae.errors import BadRequest, WeightsError
 from vae.model import ACTIVE_UNIT_VARIANCE, VAE, build
+from vae.morphing import handwritten_curve
 from vae.reading import type_digits
 from vae.style import measure_style
 from vae.training import bank_builder
@@ -81,7 +82,21 @@ def test_a_bank_of_other_weights_is_refused_with_what_to_do(small: VAE) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", ["missing", "labels", "dimensions", "beyond", "below", "nan", "truncated", "type", "singular", "ten"]
+    "change",
+    [
+        "missing",
+        "labels",
+        "dimensions",
+        "beyond",
+        "below",
+        "nan",
+        "truncated",
+        "type",
+        "singular",
+        "ten",
+        "flaws",
+        "layers",
+    ],
 )
 def test_a_damaged_bank_is_refused(change: str, small: VAE, tmp_path: Path) -> None:
     path = tmp_path / "bank.safetensors"
@@ -102,6 +117,10 @@ def test_a_damaged_bank_is_refused(change: str, small: VAE, tmp_path: Path) -> N
         tensors["used"] = tensors["used"].half()
     elif change == "singular":
         tensors["metric"].zero_()
+    elif change == "flaws":
+        tensors["flaws"] = tensors["flaws"][1:].clone()
+    elif change == "layers":
+        tensors["surrogate.1.weight"] = tensors["surrogate.1.weight"][:, 1:].contiguous()
     elif change == "ten":
         tensors["typed.labels"][0] = 10
     save_file(tensors, path, metadata)
@@ -136,6 +155,14 @@ def test_a_model_without_a_bank_of_its_own_has_none(small: VAE) -> None:
     other = build("tiny")
     other.path = small.path  # beside it lies a bank, of the mlp
     assert bank_of(other) is None
+
+
+def test_a_bank_loaded_in_inference_mode_still_makes_paths(small: VAE) -> None:
+    """Paths are relaxed by gradients, which tensors made in inference mode would refuse."""
+    with torch.inference_mode():
+        bank = bank_of(small)
+        curve = handwritten_curve(bank, (bank.graph.z[3], bank.graph.z[8]), (3, 8), bank.graph.ink[[3, 8]])
+    assert torch.isfinite(curve(torch.linspace(0, 1, 5))).all()
 
 
 def test_as_many_of_each_class_are_chosen() -> None:

@@ -93,6 +93,7 @@ class Bank:
         return paths.Crossings(torch.stack(nodes if source == low else nodes[::-1], 1).numpy(), self.flaws[own].numpy())
 
 
+@torch.inference_mode(False)  # its tensors take part in what is differentiated, whoever loads it first
 def bank_of(model: VAE) -> Bank | None:
     """The bank beside the model's weights file, or None where there is none of its preset."""
     if model.path is None or not (path := model.path.with_name("bank.safetensors")).exists():

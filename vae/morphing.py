@@ -16,10 +16,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from vae import giving_up, paths
+from vae import giving_up, pacing, paths
 from vae.bank import Bank
 from vae.classifier import probabilities
 from vae.errors import BadRequest
+from vae.layout import layout, morphing_time, paste
 from vae.model import VAE
 from vae.pipeline import Pipeline, pipeline_of
 from vae.strokes import reveal
@@ -29,14 +30,8 @@ Speed = Literal["raw", "constant", "eased", "turn"]
 
 SIDE = 28
 REFINE_STEPS = 4  # of an endpoint, those of the model itself included
-RESIDUAL_KEPT, RESIDUAL_GONE = (
-    0.25,
-    0.5,
-)  # share of the decoded picture's change at which a residual starts, ends fading
-MORPHING = 0.6  # share of a segment in which digits morph, before others are drawn beside them, or erased
+RESIDUAL_KEPT, RESIDUAL_GONE = 0.25, 0.5  # share of a picture's change at which its residual starts, ends fading
 TURN_SHARE = 0.25  # of the frames, at least, for the turn at that speed
-STEPPING = 0.6  # share of what is left in which the digits step aside; drawing begins at 1 - DRAWING of it
-DRAWING = 0.8
 INK_SLACK = 0.07  # share by which a path's digits may have less or more ink than its ends, free of penalty
 INK_SCALE = 8.0  # pixels of ink beyond that, for a penalty as high as the path's own cost
 
@@ -187,32 +182,7 @@ def make_morph(
 def frame_times(steps: int, speed: Speed) -> Tensor:
     """The share of a segment's time at which each of its frames is: `(steps,)`, from 0 to 1."""
     time = torch.linspace(0, 1, steps)
-    return paths.ease(time) if speed == "eased" else time
-
-
-def layout(source: int, target: int, places: int, time: Tensor) -> tuple[Tensor, Tensor]:
-    """Digit layout at each frame: left edge (in digits) and visible fraction, `(T, N)` each.
-
-    A number of `source` digits turns into one of `target`, in a picture of `places`, over `time` `(T,)`; N is the
-    length of the longer one. Numbers are right-aligned. What both have morphs first, where it stands (see
-    `morphing_time`); then it slides while extra digits, which stand still, are drawn from left to right, or erased
-    the other way round.
-    """
-    shared, extra, grows = min(source, target), abs(source - target), target > source
-    rest = ((time - MORPHING) / (1 - MORPHING)).clamp(0, 1)
-    room = rest if grows else 1 - rest  # how far towards the longer number
-    moved, drawn = paths.ease((room / STEPPING).clamp(0, 1)), ((room - 1) / DRAWING + 1).clamp(0, 1)
-    alone, beside = (places - shared) / 2, (places - shared - extra) / 2 + extra  # left edge of the first shared digit
-    moving, still = alone + (beside - alone) * moved, torch.full_like(moved, beside)
-    left = [still + k for k in range(-extra, 0)] + [moving + k for k in range(shared)]
-    visible = [(drawn * extra - k).clamp(0, 1) for k in range(extra)]
-    return torch.stack(left, 1), torch.stack(visible + [torch.ones_like(time)] * shared, 1)
-
-
-def morphing_time(source: int, target: int, time: Tensor) -> Tensor:
-    """How far the shared digits have morphed at `time` `(T,)`, where nothing else is said of their pace: numbers of
-    `source` and `target` digits morph before room is made for what only one of them has."""
-    return time if source == target else (time / MORPHING).clamp(max=1)
+    return pacing.ease(time) if speed == "eased" else time
 
 
 def crossfade(source: Tensor, target: Tensor, steps: int) -> Tensor:
@@ -271,7 +241,7 @@ class Segment:
         if speed == "raw":
             return self.decode(time)
         if speed != "turn":
-            return paths.even_steps(self.decode, time)[1]
+            return pacing.even_steps(self.decode, time)[1]
         least = TURN_SHARE / float((time < 1).double().mean().clamp_min(TURN_SHARE))  # of the time of the morph
         return torch.cat([self._with_turn(k, time, least) for k in range(len(self.curves))], 1)
 
@@ -286,8 +256,8 @@ class Segment:
             return probabilities(self.reader, pictures)[:, digits]
 
         if digits[0] == digits[1]:
-            return paths.even_steps(picture_at, time)[1]
-        return paths.steps_with_turn(picture_at, certainty, time, least)
+            return pacing.even_steps(picture_at, time)[1]
+        return pacing.steps_with_turn(picture_at, certainty, time, least)
 
     @torch.inference_mode()
     def decode(self, alpha: Tensor, which: slice = slice(None)) -> Tensor:
@@ -378,25 +348,4 @@ def change_share(pictures: Tensor, first: Tensor, last: Tensor, alpha: Tensor) -
 
 def residual_weight(share: Tensor) -> Tensor:
     """1 while the decoded picture is still the same digit, up to RESIDUAL_KEPT of its change; 0 from RESIDUAL_GONE."""
-    return 1 - paths.ease(((share - RESIDUAL_KEPT) / (RESIDUAL_GONE - RESIDUAL_KEPT)).clamp(0, 1))
-
-
-def paste(canvas: Tensor, picture: Tensor, left: Tensor) -> None:
-    """Lay `picture` `(T, S, S)` on `canvas` `(T, S, W)` with its left edge at `left` `(T,)` pixels, which may
-    be fractional or outside; ink on ink stays ink (maximum)."""
-    still = bool((left == left[0]).all()) and float(left[0]).is_integer()
-    if still and 0 <= left[0] <= canvas.shape[2] - picture.shape[2]:
-        part = canvas[:, :, int(left[0]) : int(left[0]) + picture.shape[2]]
-        torch.maximum(part, picture, out=part)
-        return
-    whole = left.floor()
-    side, width = picture.shape[1:]
-    theta = torch.eye(2, 3).repeat(len(left), 1, 1)
-    theta[:, 0, 2] = -2 * (left - whole) / (width + 2)
-    grid = F.affine_grid(theta, [len(left), 1, side, width + 2], align_corners=False)
-    moved = F.grid_sample(F.pad(picture, (1, 1))[:, None], grid, mode="bicubic", align_corners=False)
-    column = torch.arange(canvas.shape[2]) - whole[:, None].long() + 1  # of `moved`, for each of the canvas
-    inside = (column >= 0) & (column < width + 2)
-    index = column.clamp(0, width + 1)[:, None].expand(-1, side, -1)
-    laid = moved[:, 0].clamp(0, 1).gather(2, index) * inside[:, None]
-    torch.maximum(canvas, laid, out=canvas)
+    return 1 - pacing.ease(((share - RESIDUAL_KEPT) / (RESIDUAL_GONE - RESIDUAL_KEPT)).clamp(0, 1))
