@@ -24,7 +24,7 @@ NEIGHBOURS = 12  # of each node in the graph
 POWER = 4.0  # of an edge's length, for its cost
 SMOOTHING = 35.0  # of its knots against their places, within a class
 HOLD = 60.0  # of a crossing, against 1 of any other knot
-CANDIDATES = 20  # paths between two classes that are weighed
+CANDIDATES = 16  # paths between two classes that are weighed
 LOOSELY, LOOSE_HOLD = 20.0, 10.0  # smoothing and hold of these, as they are relaxed afterwards
 ROUNDS = 6  # of relaxing
 STEP = 0.5  # of a round down the potential
@@ -171,17 +171,22 @@ def smooth_all(
     lines: Sequence[tuple[Tensor, Sequence[int]]], *, amount: float, hold: float, knots: int = KNOTS
 ) -> Tensor:
     """`smooth` of several lines, each points `(M, D)` and pins, at once: `(len(lines), knots, D)`."""
-    wanted = torch.stack([polyline(points)(torch.linspace(0, 1, knots)) for points, _ in lines]).double()
-    weight = torch.ones(len(lines), knots, dtype=torch.float64)
+    wanted = np.empty((len(lines), knots, lines[0][0].shape[1]))
+    weight = np.ones((len(lines), knots))
     for k, (points, pins) in enumerate(lines):
-        position = arc_length(points)
+        line = points.double().numpy()
+        position = np.concatenate([[0.0], np.linalg.norm(np.diff(line, axis=0), axis=1).cumsum()])
+        even = np.linspace(0, position[-1], knots)
+        right = np.searchsorted(position, even).clip(1, len(line) - 1)
+        share = (even - position[right - 1]) / np.maximum(position[right] - position[right - 1], 1e-12)
+        wanted[k] = line[right - 1] + share[:, None].clip(0, 1) * (line[right] - line[right - 1])
         for pin in pins:
-            knot = int((position[pin] / position[-1].clamp_min(1e-9) * (knots - 1)).round())
-            wanted[k, knot], weight[k, knot] = points[pin].double(), hold
-        wanted[k, 0], wanted[k, -1] = points[0].double(), points[-1].double()
-    weight[:, [0, -1]] = 1e9
-    step = torch.eye(knots, dtype=torch.float64).diff(dim=0)
-    smoothed = torch.linalg.solve(weight.diag_embed() + amount * step.T @ step, weight[:, :, None] * wanted).float()
+            knot = round(position[pin] / max(position[-1], 1e-9) * (knots - 1))
+            wanted[k, knot], weight[k, knot] = line[pin], hold
+        wanted[k, [0, -1]], weight[k, [0, -1]] = line[[0, -1]], 1e9
+    step = np.diff(np.eye(knots), axis=0)
+    matrices = weight[:, :, None] * np.eye(knots) + amount * step.T @ step
+    smoothed = torch.from_numpy(np.linalg.solve(matrices, weight[:, :, None] * wanted)).float()
     for k, (points, _) in enumerate(lines):
         smoothed[k, 0], smoothed[k, -1] = points[0], points[-1]
     return smoothed
