@@ -110,7 +110,7 @@ def _parse(model: VAE, path: Path, contents: weights.Contents) -> Bank:
             "build it again with: python -m vae bank --data DIR"
         )
     for name, tensor in tensors.items():
-        floats = name in ("metric", "flaws.step") or name.startswith("surrogate.") or name.endswith((".low", ".step"))
+        floats = name == "metric" or name.startswith("surrogate.") or name.endswith((".low", ".step"))
         if tensor.is_floating_point() != floats:
             raise WeightsError(f"{path} is no bank: {reprlib.repr(name)} is of another type")
     try:

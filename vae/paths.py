@@ -26,7 +26,7 @@ SMOOTHING = 35.0  # of its knots against their places, within a class
 HOLD = 60.0  # of a crossing, against 1 of any other knot
 CANDIDATES = 16  # paths between two classes that are weighed
 LOOSELY, LOOSE_HOLD = 20.0, 10.0  # smoothing and hold of these, as they are relaxed afterwards
-ROUNDS = 6  # of relaxing
+ROUNDS = 4  # of relaxing
 STEP = 0.5  # of a round down the potential
 TENSION = 2.0  # between neighbouring points, against the slope of the potential
 
