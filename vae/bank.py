@@ -52,8 +52,8 @@ class Bank:
     crossings: Tensor
     flaws: Tensor
     surrogate: Surrogate
-    _graphs: dict[int, tuple[paths.Graph, Tensor] | None] = field(default_factory=dict, repr=False)
-    _crossings: dict[tuple[int, int], paths.Crossings] = field(default_factory=dict, repr=False)
+    _graphs: dict[int, tuple[paths.Graph, Tensor] | None] = field(default_factory=dict, init=False, repr=False)
+    _crossings: dict[tuple[int, int], paths.Crossings] = field(default_factory=dict, init=False, repr=False)
 
     @functools.cached_property
     @torch.inference_mode(False)  # paths are relaxed through it
