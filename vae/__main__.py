@@ -153,7 +153,7 @@ def evaluate_command(args: argparse.Namespace) -> None:
     names = list(PRESETS) if args.model == "all" else [args.weights or args.model]
     extent = evaluate.QUICK if args.quick else evaluate.WHOLE
     if args.pairs:
-        extent = replace(extent, pairs=args.pairs)
+        extent = replace(extent, pairs=args.pairs, drawn=min(extent.drawn, args.pairs))
     known = json.loads((args.out / "evaluation.json").read_text(encoding="utf-8")) if args.paths else None
     found = evaluate.evaluate_models(names, args.data, extent, args.split, known)
     tables.write(found, args.out)
@@ -215,7 +215,7 @@ def parser() -> argparse.ArgumentParser:
     p = command("evaluate", evaluate_command, "the figures of every model, and of the paths between digits")
     p.add_argument("--model", default="flagship", help=f"all, or one of {', '.join(PRESETS)}")
     p.add_argument("--quick", action="store_true", help="fewer pictures and pairs")
-    p.add_argument("--pairs", type=int, help="how many pairs of digits a seed, in place of 500")
+    p.add_argument("--pairs", type=int, help="how many pairs a seed, and of drawings at most, in place of 500")
     p.add_argument(
         "--paths", action="store_true", help="the paths alone: those of models are kept as they are in --out"
     )
