@@ -95,7 +95,7 @@ def build_bank(
     tensors["crossings"] = pairs.short()
     tensors["flaws.step"] = step = flaws.amax().clamp_min(1e-6) / 255 if len(flaws) else torch.ones(())
     tensors["flaws"] = (flaws / step).round().to(torch.uint8)
-    bank = Bank(*codes, metric, pairs, flaws, surrogates.nothing_known(model.config.latent_dim))
+    bank = Bank(codes[0], codes[1], metric, pairs, flaws, surrogates.nothing_known(model.config.latent_dim))
     for k, (weight, bias) in enumerate(surrogates.taught(model, reader, bank, effort).layers):
         tensors[f"surrogate.{k}.weight"], tensors[f"surrogate.{k}.bias"] = weight.half(), bias.half()
     metadata = {"weights": model.fingerprint, "preset": model.config.preset}
