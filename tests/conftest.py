@@ -20,9 +20,10 @@ from vae.bank import bank_of
 from vae.classifier import load_classifier
 from vae.model import VAE, build
 from vae.pipeline import Pipeline, default_pipeline
-from vae.training import bank_builder, data, loop, vaes
+from vae.training import bank_builder, data, loop, surrogates, vaes
 
 torch.set_num_threads(1)
+LITTLE = surrogates.Effort(points=2_000, paths=30, width=48, steps=400)
 
 
 def folder(variable: str) -> Path:
@@ -70,7 +71,9 @@ def small(pictures: data.Pictures, tmp_path_factory: pytest.TempPathFactory) -> 
     recipe = vaes.VAETrainConfig(epochs=25, batch_size=20, lr=4e-3, ema=0.9)
     vaes.fit_vae(loop.Run(model, recipe, splits, out, device="cpu"))
     model = weights.load(out)
-    bank_builder.build_bank(model, load_classifier("reader"), pictures[:200], pictures[200:], out / "bank.safetensors")
+    bank_builder.build_bank(
+        model, load_classifier("reader"), pictures[:200], pictures[200:], out / "bank.safetensors", LITTLE
+    )
     return model
 
 

@@ -12,10 +12,12 @@ from vae.bank import bank_of, check_number, type_codes
 from vae.classifier import load_classifier
 from vae.errors import BadRequest, WeightsError
 from vae.model import ACTIVE_UNIT_VARIANCE, VAE, build
+from vae.morphing import handwritten_curve
 from vae.reading import type_digits
 from vae.style import measure_style
 from vae.training import bank_builder
 from vae.training.data import Pictures, as_floats
+from vae.training.surrogates import Effort
 
 NOT_A_NUMBER = [
     "",
@@ -80,7 +82,21 @@ def test_a_bank_of_other_weights_is_refused_with_what_to_do(small: VAE) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", ["missing", "labels", "dimensions", "beyond", "below", "nan", "truncated", "type", "singular", "ten"]
+    "change",
+    [
+        "missing",
+        "labels",
+        "dimensions",
+        "beyond",
+        "below",
+        "nan",
+        "truncated",
+        "type",
+        "singular",
+        "ten",
+        "flaws",
+        "layers",
+    ],
 )
 def test_a_damaged_bank_is_refused(change: str, small: VAE, tmp_path: Path) -> None:
     path = tmp_path / "bank.safetensors"
@@ -101,6 +117,10 @@ def test_a_damaged_bank_is_refused(change: str, small: VAE, tmp_path: Path) -> N
         tensors["used"] = tensors["used"].half()
     elif change == "singular":
         tensors["metric"].zero_()
+    elif change == "flaws":
+        tensors["flaws"] = tensors["flaws"][1:].clone()
+    elif change == "layers":
+        tensors["surrogate.1.weight"] = tensors["surrogate.1.weight"][:, 1:].contiguous()
     elif change == "ten":
         tensors["typed.labels"][0] = 10
     save_file(tensors, path, metadata)
@@ -120,7 +140,8 @@ def test_latents_that_carry_nothing_are_left_out_of_a_bank(pictures: Pictures, t
     weights.save(model, tmp_path / "m.safetensors")
     model = weights.load(tmp_path / "m.safetensors")
     some = pictures[:50]
-    bank_builder.build_bank(model, load_classifier("reader"), some, some, tmp_path / "bank.safetensors")
+    effort = Effort(points=200, paths=4, width=8, steps=20)
+    bank_builder.build_bank(model, load_classifier("reader"), some, some, tmp_path / "bank.safetensors", effort)
     assert weights.read_tensors(tmp_path / "bank.safetensors")[0]["used"].tolist() == [0, 2, 3]
     z = bank_of(model).graph.z
     assert z[:, 1].eq(0).all()
@@ -134,6 +155,14 @@ def test_a_model_without_a_bank_of_its_own_has_none(small: VAE) -> None:
     other = build("tiny")
     other.path = small.path  # beside it lies a bank, of the mlp
     assert bank_of(other) is None
+
+
+def test_a_bank_loaded_in_inference_mode_still_makes_paths(small: VAE) -> None:
+    """Paths are relaxed by gradients, which tensors made in inference mode would refuse."""
+    with torch.inference_mode():
+        bank = bank_of(small)
+        curve = handwritten_curve(bank, (bank.graph.z[3], bank.graph.z[8]), (3, 8), bank.graph.ink[[3, 8]])
+    assert torch.isfinite(curve(torch.linspace(0, 1, 5))).all()
 
 
 def test_as_many_of_each_class_are_chosen() -> None:
@@ -156,11 +185,23 @@ def test_legible_is_what_still_reads_as_its_label_when_drawn_again(small: VAE, p
 def test_typed_codes_are_the_digits_by_seed(small: VAE) -> None:
     bank = bank_of(small)
     z, index = type_codes(bank, "3213", seed=4)
+    once = type_codes(bank, "321", seed=4)[1]
     assert bank.typed.labels[index].tolist() == [3, 2, 1, 3]
     assert torch.equal(z, bank.typed.z[index])
-    assert index[0] == index[3]  # one hand writes a digit one way
+    assert torch.equal(index[:3], once)  # what comes again changes nothing of what was there
     assert torch.equal(index, type_codes(bank, "3213", seed=4)[1])
     assert len({tuple(type_codes(bank, "3213", seed)[1].tolist()) for seed in range(20)}) > 5
+
+
+def test_a_repeated_digit_is_written_alike_but_not_cloned(small: VAE) -> None:
+    bank = bank_of(small)
+    places = bank.typed.z @ bank.metric
+    for seed in range(5):
+        index = type_codes(bank, "9999", seed)[1]
+        assert len(set(index.tolist())) == 4
+        own = places[bank.typed.labels == 9]
+        alike = (places[index[1:]] - places[index[:-1]]).norm(dim=1).mean()
+        assert alike < 0.7 * torch.cdist(own, own).mean()
 
 
 def test_the_digits_of_a_number_are_of_one_hand(small: VAE) -> None:

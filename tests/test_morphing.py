@@ -8,24 +8,24 @@ from torch import Tensor
 from vae import morph, morph_sequence, paths, type_digits
 from vae.bank import bank_of
 from vae.errors import BadRequest
+from vae.layout import layout, morphing_time, paste
 from vae.model import VAE, build
 from vae.morphing import (
+    change_share,
     crossfade,
     curve_between,
     endpoints,
     handwritten_curve,
     hold_frames,
     ink_penalty,
-    layout,
     make_morph,
-    paste,
     residual_weight,
 )
 from vae.pipeline import Pipeline, pipeline_of
 from vae.request import MorphRequest, produce, read_numbers
 
 PATHS = ["linear", "slerp", "handwritten", "auto"]
-SPEEDS = ["raw", "constant", "eased"]
+SPEEDS = ["raw", "constant", "eased", "turn"]
 
 
 def other(preset: str) -> VAE:
@@ -111,6 +111,31 @@ def test_constant_speed_changes_the_picture_evenly(path, small: VAE, stack) -> N
 
     assert unevenness("constant") < 0.1
     assert unevenness("raw") > 2 * unevenness("constant")
+
+
+def test_the_turn_takes_its_share_of_the_frames(small: VAE, stack) -> None:
+    reader = pipeline_of(small).reader
+    turns = {}
+    for speed in ("constant", "turn"):
+        digits = make_morph(pipeline_of(small), [stack("32"), stack("41")], [[3, 2], [4, 1]], 60, speed=speed).digits
+        for k, ends in enumerate(((3, 4), (2, 1))):
+            seen = reader(digits[:, k : k + 1]).softmax(1)[:, list(ends)]
+            turns[speed, k] = int((seen < 0.95).all(1).sum())
+    for k in (0, 1):  # pictures of this small model are unsure for longer than digits
+        assert 12 <= turns["turn", k] <= 45
+        assert turns["turn", k] >= turns["constant", k]
+
+
+def test_the_turn_has_its_share_of_all_frames_in_numbers_of_different_lengths(small: VAE, stack) -> None:
+    pipeline = pipeline_of(small)
+    digits = make_morph(pipeline, [stack("8"), stack("41")], [[8], [4, 1]], 60, speed="turn").digits
+    seen = pipeline.reader(digits[:, 1:]).softmax(1)[:, [8, 1]]
+    assert (seen < 0.95).all(1).sum() >= 12
+
+
+def test_a_digit_that_stays_itself_has_no_turn(small: VAE, stack) -> None:
+    one, other = (morph(small, stack("3"), stack("3", 1), 20, speed=speed) for speed in ("turn", "constant"))
+    assert torch.equal(one, other)
 
 
 def test_eased_speed_is_slow_at_both_ends(small: VAE, stack) -> None:
@@ -217,7 +242,7 @@ def test_a_handwritten_path_ends_exactly_at_its_latents(small: VAE, stack) -> No
 def test_where_the_bank_knows_no_way_there_is_an_arc(small: VAE) -> None:
     bank = bank_of(small)
     z = bank.graph.z[[0, -1]]
-    none = replace(bank, crossings=bank.crossings[:0])
+    none = replace(bank, crossings=bank.crossings[:0], flaws=bank.flaws[:0])
     alpha = torch.linspace(0, 1, 5)
     arc = paths.slerp(z[0], z[1])(alpha)
     ink = torch.tensor([100.0, 100])
@@ -232,21 +257,63 @@ def test_ink_beyond_the_two_ends_has_a_penalty() -> None:
     assert penalty[5] > 10
 
 
-def test_the_residual_fades_within_its_span() -> None:
-    weight = residual_weight(torch.tensor([0.0, 0.1, 0.2, 1.0]))
-    assert weight.tolist() == pytest.approx([1, 0.5, 0, 0])
+def test_the_residual_is_kept_while_the_digit_is_the_same() -> None:
+    weight = residual_weight(torch.tensor([0.0, 0.25, 0.375, 0.5, 1.0]))
+    assert weight.tolist() == pytest.approx([1, 1, 0.5, 0, 0])
 
 
-def test_digits_stand_in_the_middle_and_make_room() -> None:
-    time = torch.linspace(0, 1, 11)
-    left, share = layout(1, 3, 3, time)
-    assert left[0].tolist() == [0, 1, 1] and left[-1].tolist() == [0, 1, 2]
-    assert share[0].tolist() == [0, 0, 1] and share[-1].tolist() == [1, 1, 1]
-    back, unshare = layout(3, 1, 3, time)
-    torch.testing.assert_close(back, left.flip(0))
-    torch.testing.assert_close(unshare, share.flip(0), atol=1e-6, rtol=0)
+def test_the_share_of_change_is_that_of_the_picture_and_not_of_alpha() -> None:
+    one, other = torch.zeros(1, 28, 28), torch.ones(1, 28, 28)
+    pictures = torch.stack([one, 0.9 * one + 0.1 * other, 0.5 * (one + other), other])
+    alpha = torch.tensor([0, 0.6, 0.7, 1])
+    share = change_share(pictures, one, other, alpha)[:, 0]
+    assert share.tolist() == pytest.approx([0, 0.1, 0.5, 1], abs=1e-3)
+    still = change_share(one.expand(4, 1, 28, 28), one, one, alpha)[:, 0]
+    assert still.tolist() == pytest.approx(alpha.tolist())
+
+
+def test_what_the_decoder_cannot_draw_stays_for_the_first_tenth(small: VAE, stack) -> None:
+    """A dot beside the digit, which no model would draw."""
+    dotted = stack("3").clone()
+    dotted[0, 0, 1:3, 1:3] = 1
+    for path in ("linear", "handwritten"):
+        frames = morph(small, dotted, stack("8"), 60, path)
+        assert frames[:7, 1:3, 1:3].min() > 0.85
+        assert frames[40:, 1:3, 1:3].max() < 0.2
+
+
+def test_digits_morph_first_where_they_stand_and_then_make_room() -> None:
+    time = torch.linspace(0, 1, 21)
+    for source, target, extra in ((1, 3, 2), (3, 1, 2), (1, 2, 1), (4, 2, 2)):
+        places = max(source, target)
+        left, share = layout(source, target, places, time)
+        first, last = ((places - count) / 2 for count in (source, target))
+        ends = [first + source - 1, last + target - 1]  # where the last digit stands
+        assert left[[0, -1], -1].tolist() == ends
+        assert share[0, :extra].tolist() == pytest.approx([float(source > target)] * extra, abs=1e-5)
+        assert share[-1, :extra].tolist() == pytest.approx([float(target > source)] * extra, abs=1e-5)
+        morphed = morphing_time(source, target, time)
+        waiting = morphed < 1
+        assert (left[waiting] == left[0]).all() and (share[waiting] == share[0]).all()
+        assert (morphed[0], morphed[-1]) == (0, 1) and waiting.double().mean() > 0.5
     still, all_of_it = layout(2, 2, 3, time)
-    assert still.tolist() == [[0.5, 1.5]] * 11 and bool((all_of_it == 1).all())
+    assert still.tolist() == [[0.5, 1.5]] * 21 and bool((all_of_it == 1).all())
+    assert torch.equal(morphing_time(2, 2, time), time)
+
+
+def test_nobody_stands_beside_an_empty_stage() -> None:
+    """Once a digit steps aside there is soon something where it was, and until it does nothing is missing."""
+    time = torch.linspace(0, 1, 101)
+    for source, target in ((1, 2), (2, 1), (1, 3), (3, 1)):
+        left, share = layout(source, target, max(source, target), time)
+        home = left[:, -1][0 if source < target else -1]
+        alone = (left[:, -1] - home).abs() > 0.05
+        assert ((share[:, :-1].sum(1) == 0) & alone).double().mean() < 0.07
+
+
+def test_extra_digits_are_written_from_left_to_right() -> None:
+    share = layout(1, 4, 4, torch.linspace(0, 1, 50))[1][:, :3]
+    assert ((share[:, 1:] == 0) | (share[:, :-1] == 1)).all()
 
 
 def test_a_morph_has_every_digit_on_its_own_and_composes_them(small: VAE, stack) -> None:

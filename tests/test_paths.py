@@ -148,19 +148,61 @@ def test_a_path_within_a_class_follows_the_nodes_smoothly() -> None:
     assert z.norm(dim=1).max() < 1.1
 
 
-def test_a_path_across_goes_over_a_crossing_and_by_its_own_two_classes() -> None:
+def test_paths_across_go_over_crossings_the_cheapest_first() -> None:
     """Two half rings; from one to the other there is a crossing near the ends, and a dear one far away."""
     graphs = (paths.knn_graph(ring(200, 0, 3)), paths.knn_graph(ring(200, 0, 3) + torch.tensor([0, 0.5])))
     near, far = [100, 100], [190, 10]
     z0, z1 = graphs[0].nodes[60], graphs[1].nodes[140]
     penalties = free(graphs[0]), free(graphs[1])
-    for crossings in (np.array([near, far]), np.array([far, near])):
-        points = paths.path_across_classes(z0, z1, graphs, crossings, penalties)
-        assert torch.equal(points[[0, -1]], torch.stack([z0, z1]))
+
+    def across(*nodes: list[int], flaws: tuple[float, ...] = (0, 0)) -> Tensor:
+        crossings = paths.Crossings(np.array(nodes), np.array(flaws[: len(nodes)]))
+        return paths.paths_across_classes(z0, z1, graphs, crossings, penalties)
+
+    for found in (across(near, far), across(far, near)):
+        assert found.shape == (2, paths.KNOTS, 2)
+        for path in found:
+            assert torch.equal(path[[0, -1]], torch.stack([z0, z1]))
         for node, graph in zip(near, graphs, strict=True):
-            assert (points - graph.nodes[node]).norm(dim=1).min() < 0.3
-    only = paths.path_across_classes(z0, z1, graphs, np.array([far]), penalties)
-    assert (only - graphs[0].nodes[190]).norm(dim=1).min() < 0.5 < (points - graphs[0].nodes[190]).norm(dim=1).min()
+            assert (found[0] - graph.nodes[node]).norm(dim=1).min() < 0.3
+        assert paths.arc_length(found[0])[-1] < paths.arc_length(found[1])[-1]
+    assert len(across(near, [100, 120])) == 1  # the same node
+    beside = across([100, 100], [101, 101], flaws=(1e6, 0))
+    assert (beside[0] - graphs[0].nodes[101]).norm(dim=1).min() < (beside[1] - graphs[0].nodes[101]).norm(dim=1).min()
+
+
+def hill(points: Tensor) -> Tensor:
+    """High at (0.5, 0) and round about."""
+    return 5 * torch.exp(-((points - torch.tensor([0.5, 0.0])).square().sum(-1)) / 0.05)
+
+
+def arch(height: float) -> Tensor:
+    x = torch.linspace(0, 1, 25)
+    return torch.stack([x, height * torch.sin(math.pi * x)], 1)
+
+
+def test_the_cheapest_path_is_short_and_keeps_off_what_is_bad() -> None:
+    candidates = torch.stack([arch(0.05), arch(0.6), arch(1.5)])
+    assert torch.equal(paths.cheapest(candidates, hill), candidates[1])
+    assert torch.equal(paths.cheapest(candidates, lambda points: points.new_zeros(points.shape[:-1])), candidates[0])
+
+
+def test_relaxing_draws_a_path_tight_but_round_a_hill() -> None:
+    bent = arch(1.0) * 4  # a path of some length: steps are of about a pixel
+    there = lambda points: hill(points / 4)  # noqa: E731
+    over = paths.relaxed(bent, lambda points: points.sum(-1) * 0, rounds=40)
+    around = paths.relaxed(bent, there, rounds=40)
+    assert torch.equal(around[[0, -1]], bent[[0, -1]]) and torch.equal(over[[0, -1]], bent[[0, -1]])
+    assert paths.arc_length(over)[-1] < 0.6 * paths.arc_length(bent)[-1]
+    assert paths.arc_length(over)[-1] < paths.arc_length(around)[-1] < paths.arc_length(bent)[-1]
+    assert there(around).max() < 0.7 * there(over).max()
+    assert not around.requires_grad
+
+
+def test_relaxing_works_on_what_was_made_in_inference_mode() -> None:
+    with torch.inference_mode():
+        points = arch(1.0) * 4
+        assert torch.isfinite(paths.relaxed(points, hill, rounds=2)).all()
 
 
 def test_smoothing_keeps_the_ends_and_the_pins_and_takes_off_corners() -> None:
@@ -180,68 +222,3 @@ def test_smoothing_keeps_the_ends_and_the_pins_and_takes_off_corners() -> None:
 
 def test_smoothing_a_place_stays_there() -> None:
     assert paths.smooth(torch.ones(3, 2), (1,)).unique().tolist() == [1]
-
-
-def uneven(alpha: Tensor) -> Tensor:
-    """A blot whose motion is slow, quick and slow again: pictures (T, 20, 20)."""
-    x = torch.arange(20.0)
-    place = 4 + 12 * torch.sigmoid(10 * (alpha - 0.5))
-    return torch.exp(-((x - place[:, None]) ** 2) / 8)[:, None, :].expand(-1, 20, -1)
-
-
-@pytest.mark.parametrize("count", [2, 10, 60, 240])
-def test_even_steps_change_the_picture_evenly(count: int) -> None:
-    alpha, pictures = paths.even_steps(uneven, torch.linspace(0, 1, count))
-    change = paths.arc_length(pictures).diff()
-    if count > 2:
-        assert change.std() / change.mean() < 0.02
-        raw = paths.arc_length(uneven(torch.linspace(0, 1, count))).diff()
-        assert raw.std() / raw.mean() > 0.3
-    assert (alpha[0], alpha[-1]) == (0, 1)
-    assert (alpha.diff() > 0).all()
-
-
-@pytest.mark.parametrize("count", [10, 60, 240])
-def test_the_pictures_of_even_steps_are_those_at_alpha(count: int) -> None:
-    alpha, pictures = paths.even_steps(uneven, torch.linspace(0, 1, count))
-    torch.testing.assert_close(pictures, uneven(alpha), atol=0.01, rtol=0)
-    assert torch.equal(pictures[[0, -1]], uneven(torch.tensor([0.0, 1.0])))
-
-
-def test_even_steps_follow_the_spacing_they_are_given() -> None:
-    spacing = paths.ease(torch.linspace(0, 1, 40))
-    length = paths.arc_length(paths.even_steps(uneven, spacing)[1])
-    torch.testing.assert_close(length / length[-1], spacing, atol=0.01, rtol=0)
-
-
-def test_even_steps_make_less_than_twice_the_pictures_that_are_wanted() -> None:
-    made = 0
-
-    def counted(alpha: Tensor) -> Tensor:
-        nonlocal made
-        made += len(alpha)
-        return uneven(alpha)
-
-    paths.even_steps(counted, torch.linspace(0, 1, 60))
-    assert made < 2 * 60
-
-
-def test_a_still_picture_keeps_its_spacing() -> None:
-    spacing, still = torch.linspace(0, 1, 5), torch.full((5, 2, 2), 0.5)
-    alpha, pictures = paths.even_steps(lambda alpha: torch.full((len(alpha), 2, 2), 0.5), spacing)
-    assert torch.equal(alpha, spacing)
-    assert torch.equal(pictures, still)
-
-
-def test_between_goes_through_its_pictures_and_along_a_parabola() -> None:
-    pictures = torch.arange(9.0)[:, None].square() / 64
-    assert torch.equal(paths.between(pictures, torch.arange(9.0)), pictures)
-    place = torch.linspace(1, 7, 31)
-    torch.testing.assert_close(paths.between(pictures, place)[:, 0], place.square() / 64)
-
-
-def test_ease_is_slow_at_both_ends() -> None:
-    eased = paths.ease(torch.linspace(0, 1, 101))
-    assert eased[[0, 50, 100]].tolist() == pytest.approx([0, 0.5, 1])
-    assert eased.diff()[[0, -1]].max() < 0.1 * eased.diff().max()
-    assert (eased.diff() > 0).all()

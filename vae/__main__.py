@@ -20,9 +20,11 @@ python -m vae serve --port 8080                         the page, as python app.
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -149,7 +151,11 @@ def evaluate_command(args: argparse.Namespace) -> None:
     from vae.evaluation import evaluate, tables
 
     names = list(PRESETS) if args.model == "all" else [args.weights or args.model]
-    found = evaluate.evaluate_models(names, args.data, evaluate.QUICK if args.quick else evaluate.WHOLE, args.split)
+    extent = evaluate.QUICK if args.quick else evaluate.WHOLE
+    if args.pairs:
+        extent = replace(extent, pairs=args.pairs, drawn=min(extent.drawn, args.pairs))
+    known = json.loads((args.out / "evaluation.json").read_text(encoding="utf-8")) if args.paths else None
+    found = evaluate.evaluate_models(names, args.data, extent, args.split, known)
     tables.write(found, args.out)
     print(tables.markdown(found))
     print(f"\nleft in {args.out}: evaluation.json, evaluation.md")
@@ -209,6 +215,10 @@ def parser() -> argparse.ArgumentParser:
     p = command("evaluate", evaluate_command, "the figures of every model, and of the paths between digits")
     p.add_argument("--model", default="flagship", help=f"all, or one of {', '.join(PRESETS)}")
     p.add_argument("--quick", action="store_true", help="fewer pictures and pairs")
+    p.add_argument("--pairs", type=int, help="how many pairs a seed, and of drawings at most, in place of 500")
+    p.add_argument(
+        "--paths", action="store_true", help="the paths alone: those of models are kept as they are in --out"
+    )
     p.add_argument(
         "--split",
         choices=("test", "validation"),
@@ -239,7 +249,7 @@ def add_morph_options(p: argparse.ArgumentParser) -> None:
     p.add_argument("--fps", type=int, default=30)
     p.add_argument("--size", type=int, default=512, help="height in pixels")
     p.add_argument("--path", default="auto", help="auto, linear, slerp or handwritten")
-    p.add_argument("--speed", default="constant", help="constant, eased or raw")
+    p.add_argument("--speed", default="turn", help="turn (even, with time for the turn), constant, eased or raw")
     p.add_argument("--style", default="ink", help="ink, pixels or chalk")
     p.add_argument("--hold", type=float, default=0.0, help="seconds that each number stands still")
     p.add_argument("--bounce", action="store_true", help="there and back")

@@ -14,13 +14,13 @@ import reprlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from vae import paths, weights
 from vae.errors import BadRequest, WeightsError
 from vae.model import VAE
+from vae.surrogate import Surrogate
 
 STYLES = ("slant", "pen", "height", "width")
 NUMBER = re.compile(r"[0-9]{1,4}", re.ASCII)
@@ -43,15 +43,20 @@ class Codes:
 @dataclass(frozen=True, eq=False)
 class Bank:
     """Codes for paths (`graph`) and codes for typing (`typed`); the decoder's `metric` `(D, D)`, by which paths are
-    measured; and the `crossings` `(M, 2)` from class to class, indices into `graph` (see vae.training.crossings)."""
+    measured; the `crossings` `(M, 2)` from class to class, indices into `graph`, and their `flaws` `(M,)` (see
+    vae.training.crossings); and the `surrogate` that weighs paths."""
 
     graph: Codes
     typed: Codes
     metric: Tensor
     crossings: Tensor
-    _graphs: dict[int, tuple[paths.Graph, Tensor] | None] = field(default_factory=dict, repr=False)
+    flaws: Tensor
+    surrogate: Surrogate
+    _graphs: dict[int, tuple[paths.Graph, Tensor] | None] = field(default_factory=dict, init=False, repr=False)
+    _crossings: dict[tuple[int, int], paths.Crossings] = field(default_factory=dict, init=False, repr=False)
 
     @functools.cached_property
+    @torch.inference_mode(False)  # paths are relaxed through it
     def inverse_metric(self) -> Tensor:
         return torch.linalg.inv(self.metric.double()).float()
 
@@ -73,15 +78,22 @@ class Bank:
             )
         return self._graphs[digit]
 
-    def crossings_between(self, source: int, target: int) -> np.ndarray:
-        """The crossings from one digit to another as nodes of their two class graphs, `(M, 2)`."""
+    def crossings_between(self, source: int, target: int) -> paths.Crossings:
+        """The crossings from one digit to another as nodes of their two class graphs; looked up once, and kept."""
+        if (source, target) not in self._crossings:
+            self._crossings[source, target] = self._find_crossings(source, target)
+        return self._crossings[source, target]
+
+    def _find_crossings(self, source: int, target: int) -> paths.Crossings:
         low, high = min(source, target), max(source, target)
         labels = self.graph.labels[self.crossings]
-        rows = self.crossings[(labels[:, 0] == low) & (labels[:, 1] == high)]
+        own = (labels[:, 0] == low) & (labels[:, 1] == high)
+        rows = self.crossings[own]
         nodes = [torch.searchsorted(self.members[d], rows[:, k].contiguous()) for k, d in enumerate((low, high))]
-        return torch.stack(nodes if source == low else nodes[::-1], 1).numpy()
+        return paths.Crossings(torch.stack(nodes if source == low else nodes[::-1], 1).numpy(), self.flaws[own].numpy())
 
 
+@torch.inference_mode(False)  # its tensors take part in what is differentiated, whoever loads it first
 def bank_of(model: VAE) -> Bank | None:
     """The bank beside the model's weights file, or None where there is none of its preset."""
     if model.path is None or not (path := model.path.with_name("bank.safetensors")).exists():
@@ -98,18 +110,31 @@ def _parse(model: VAE, path: Path, contents: weights.Contents) -> Bank:
             "build it again with: python -m vae bank --data DIR"
         )
     for name, tensor in tensors.items():
-        if tensor.is_floating_point() != (name == "metric" or name.endswith((".low", ".step"))):
+        floats = name == "metric" or name.startswith("surrogate.") or name.endswith((".low", ".step"))
+        if tensor.is_floating_point() != floats:
             raise WeightsError(f"{path} is no bank: {reprlib.repr(name)} is of another type")
     try:
         graph, typed = (_codes(model, tensors, name, path) for name in ("graph", "typed"))
         metric, pairs = tensors["metric"], tensors["crossings"].long()
+        flaws, surrogate = tensors["flaws"].float() * tensors["flaws.step"], _surrogate(tensors)
     except KeyError as error:
         raise WeightsError(f"{path} is no bank: {error} is missing") from error
     if metric.shape != (model.config.latent_dim,) * 2 or not _invertible(metric):
         raise WeightsError(f"{path} is no bank of a model with {model.config.latent_dim} latents")
     if pairs.ndim != 2 or pairs.shape[1] != 2 or (len(pairs) and not 0 <= pairs.min() <= pairs.max() < len(graph)):
         raise WeightsError(f"{path} is no bank: its crossings lead nowhere")
-    return Bank(graph, typed, metric, pairs)
+    if flaws.shape != pairs.shape[:1] or not bool(torch.isfinite(flaws).all()):
+        raise WeightsError(f"{path} is no bank: its crossings are not judged")
+    if not surrogate.fits(model.config.latent_dim):
+        raise WeightsError(f"{path} is no bank: its surrogate is of another kind")
+    return Bank(graph, typed, metric, pairs, flaws, surrogate)
+
+
+def _surrogate(tensors: dict[str, Tensor]) -> Surrogate:
+    count = sum(name.startswith("surrogate.") for name in tensors) // 2
+    return Surrogate(
+        [(tensors[f"surrogate.{k}.weight"].float(), tensors[f"surrogate.{k}.bias"].float()) for k in range(count)]
+    )
 
 
 def _invertible(matrix: Tensor) -> bool:
@@ -149,17 +174,24 @@ def type_codes(bank: Bank, number: str, seed: int = 0) -> tuple[Tensor, Tensor]:
     """Latents `(N, D)` of the digits of `number` in one handwriting, and their indices in `bank.typed`.
 
     The seed picks a handwriting (slant, stroke width, size) from the test set's; of the twelve codes of a class
-    nearest to it, one is picked by seed.
+    nearest to it, one is picked by seed. A digit that comes again is written alike, but not cloned: by the code
+    most like the one before, of those not used yet.
     """
     style = (bank.typed.style - bank.typed.style.mean(0)) / bank.typed.style.std(0).clamp_min(1e-6)
     generator = torch.Generator().manual_seed(seed)
     handwriting = style[int(torch.randint(len(style), (1,), generator=generator))].clamp(-0.8, 0.8)
     weight = torch.tensor([1.0, 1.0, 1.0, 0.0])  # a 1 is narrow in any handwriting: its width says nothing
-    chosen = []
-    picks = torch.randint(12, (10,), generator=generator)  # the same digit looks the same within a number
-    for digit in map(int, number):
+    chosen: list[int] = []
+    picks = torch.randint(12, (10,), generator=generator)
+    for place, digit in enumerate(map(int, number)):
         own = (bank.typed.labels == digit).nonzero()[:, 0]
-        distance = ((style[own] - handwriting).square() * weight).sum(1)
-        chosen.append(own[distance.argsort()[min(int(picks[digit]), len(own) - 1)]])
-    index = torch.stack(chosen)
+        if digit in map(int, number[:place]):
+            before = bank.typed.z[chosen[number.rindex(number[place], 0, place)]]
+            distance = ((bank.typed.z[own] - before) @ bank.metric).norm(dim=1)
+            distance[torch.isin(own, torch.tensor(chosen))] = torch.inf
+            chosen.append(int(own[distance.argmin()]))
+        else:
+            distance = ((style[own] - handwriting).square() * weight).sum(1)
+            chosen.append(int(own[distance.argsort()[min(int(picks[digit]), len(own) - 1)]]))
+    index = torch.tensor(chosen)
     return bank.typed.z[index], index

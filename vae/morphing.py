@@ -16,20 +16,22 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from vae import giving_up, paths
+from vae import giving_up, pacing, paths
 from vae.bank import Bank
+from vae.classifier import probabilities
 from vae.errors import BadRequest
+from vae.layout import layout, morphing_time, paste
 from vae.model import VAE
 from vae.pipeline import Pipeline, pipeline_of
 from vae.strokes import reveal
 
 PathName = Literal["auto", "linear", "slerp", "handwritten"]
-Speed = Literal["raw", "constant", "eased"]
+Speed = Literal["raw", "constant", "eased", "turn"]
 
 SIDE = 28
 REFINE_STEPS = 4  # of an endpoint, those of the model itself included
-RESIDUAL_SPAN = 0.2  # share of the path at each end over which the residual fades
-MAKING_ROOM = 0.65  # share of a segment in which digits step aside, or are drawn, for a number of other length
+RESIDUAL_KEPT, RESIDUAL_GONE = 0.25, 0.5  # share of a picture's change at which its residual starts, ends fading
+TURN_SHARE = 0.25  # of the frames, at least, for the turn at that speed
 INK_SLACK = 0.07  # share by which a path's digits may have less or more ink than its ends, free of penalty
 INK_SCALE = 8.0  # pixels of ink beyond that, for a penalty as high as the path's own cost
 
@@ -107,8 +109,8 @@ def morph(
         steps: how many frames, first and last included; at least 2.
         path: `linear`, `slerp`, `handwritten` (needs the model's bank), or `auto`: `handwritten`, and
             `slerp` without a bank.
-        speed: `raw` (equal steps of alpha), `constant` (equal change of the composed picture) or
-            `eased` (the same, slow at both ends).
+        speed: `raw` (equal steps of alpha), `constant` (equal change of the composed picture), `eased` (the
+            same, slow at both ends) or `turn` (the same, slow where one digit turns into the other).
         refine: frame 0 and the last frame are the two stacks exactly. Without it they are what the
             decoder makes of the encoder's means; with `path="linear"` and `speed="raw"` that is
             decode((1 - alpha) z1 + alpha z2) and nothing else.
@@ -171,10 +173,9 @@ def make_morph(
     for k, (a, b) in enumerate(pairwise(ends)):
         giving_up.check()
         segment = Segment(pipeline, a, b, path)
-        time = frame_times(steps, speed)
-        shared = segment.decode(time) if speed == "raw" else paths.even_steps(segment.decode, time)[1]
-        edge, visible = layout(len(a.z), len(b.z), places, time)
-        own = segment.frames(shared, visible)
+        clock = frame_times(steps, speed)
+        edge, visible = layout(len(a.z), len(b.z), places, clock)
+        own = segment.frames(segment.shared(morphing_time(len(a.z), len(b.z), clock), speed), visible)
         new = slice(k * (steps - 1) + (k > 0), (k + 1) * (steps - 1) + 1)  # the first is the last of the segment before
         digits[new, places - own.shape[1] :], left[new, places - own.shape[1] :] = own[k > 0 :], edge[k > 0 :]
     return Morph(digits, left, steps)
@@ -183,24 +184,7 @@ def make_morph(
 def frame_times(steps: int, speed: Speed) -> Tensor:
     """The share of a segment's time at which each of its frames is: `(steps,)`, from 0 to 1."""
     time = torch.linspace(0, 1, steps)
-    return paths.ease(time) if speed == "eased" else time
-
-
-def layout(source: int, target: int, places: int, time: Tensor) -> tuple[Tensor, Tensor]:
-    """Digit layout at each frame: left edge (in digits) and visible fraction, `(T, N)` each.
-
-    A number of `source` digits turns into one of `target`, in a picture of `places`, over `time` `(T,)`; N is the
-    length of the longer one. Numbers are right-aligned: shared digits slide; extra ones stand still, and are drawn
-    after the others have stepped aside, or erased before those come into the middle.
-    """
-    shared, extra, grows = min(source, target), abs(source - target), target > source
-    early, late = (time / MAKING_ROOM).clamp(0, 1), (1 - (1 - time) / MAKING_ROOM).clamp(0, 1)
-    moved, visible = paths.ease(early if grows else late), late if grows else 1 - early
-    first = (places - source) / 2 + max(0, source - target)  # left edge of the first shared digit in the source
-    last = (places - target) / 2 + max(0, target - source)  # and in the target
-    moving, still = first + (last - first) * moved, torch.full_like(moved, last if grows else first)
-    left = [still + k for k in range(-extra, 0)] + [moving + k for k in range(shared)]
-    return torch.stack(left, 1), torch.stack([visible] * extra + [torch.ones_like(time)] * shared, 1)
+    return pacing.ease(time) if speed == "eased" else time
 
 
 def crossfade(source: Tensor, target: Tensor, steps: int) -> Tensor:
@@ -267,23 +251,51 @@ class Segment:
     """
 
     def __init__(self, pipeline: Pipeline, a: Endpoints, b: Endpoints, path: PathName) -> None:
-        self.model, self.a, self.b = pipeline.model, a, b
+        self.model, self.reader, self.a, self.b = pipeline.model, pipeline.reader, a, b
         shared = min(len(a.z), len(b.z))  # numbers are right-aligned: units meet units
         self.i, self.j = len(a.z) - shared, len(b.z) - shared
         self.curves = [curve_between(path, pipeline.bank, a, self.i + k, b, self.j + k) for k in range(shared)]
 
     @torch.inference_mode()
-    def decode(self, alpha: Tensor) -> Tensor:
-        """The shared digits at `alpha` `(T,)`, in one batch: `(T, shared, 28, 28)`."""
-        a, b, i, j = self.a, self.b, self.i, self.j
-        z = torch.cat([curve(alpha) for curve in self.curves])
+    def shared(self, time: Tensor, speed: Speed) -> Tensor:
+        """The shared digits at `time` `(T,)`, the share of their morph, at a pace: `(T, shared, 28, 28)`."""
+        if speed == "raw":
+            return self.decode(time)
+        if speed != "turn":
+            return pacing.even_steps(self.decode, time)[1]
+        least = TURN_SHARE / float((time < 1).double().mean().clamp_min(TURN_SHARE))  # of the time of the morph
+        return torch.cat([self._with_turn(k, time, least) for k in range(len(self.curves))], 1)
+
+    def _with_turn(self, k: int, time: Tensor, least: float) -> Tensor:
+        """Shared digit `k` on a clock of its own, its turn in `least` of the time at least: `(T, 1, 28, 28)`."""
+        digits = [int(end.labels[first + k]) for end, first in ((self.a, self.i), (self.b, self.j))]
+
+        def picture_at(alpha: Tensor) -> Tensor:
+            return self.decode(alpha, slice(k, k + 1))
+
+        def certainty(pictures: Tensor) -> Tensor:
+            return probabilities(self.reader, pictures)[:, digits]
+
+        if digits[0] == digits[1]:
+            return pacing.even_steps(picture_at, time)[1]
+        return pacing.steps_with_turn(picture_at, certainty, time, least)
+
+    @torch.inference_mode()
+    def decode(self, alpha: Tensor, which: slice = slice(None)) -> Tensor:
+        """The shared digits (those of `which`) at `alpha` `(T,)`, in one batch: `(T, shared, 28, 28)`."""
+        a, b, curves = self.a, self.b, self.curves[which]
+        i, j = (
+            slice(first + (which.start or 0), first + (which.start or 0) + len(curves)) for first in (self.i, self.j)
+        )
+        z = torch.cat([curve(alpha) for curve in curves])
         y = None
         if classes := self.model.config.classes:
-            ends = (F.one_hot(end.labels[k:], classes).float() for end, k in ((a, i), (b, j)))
+            ends = (F.one_hot(end.labels[part], classes).float() for end, part in ((a, i), (b, j)))
             y = torch.cat([paths.linear(*pair)(alpha) for pair in zip(*ends, strict=True)])
-        pictures = decode_28(self.model, z, y).view(len(self.curves), len(alpha), SIDE, SIDE).transpose(0, 1)
-        leaving, arriving = (residual_weight(share)[:, None, None, None] for share in (alpha, 1 - alpha))
-        return (pictures + leaving * a.residual[i:] + arriving * b.residual[j:]).clamp_(0, 1)
+        pictures = decode_28(self.model, z, y).view(len(curves), len(alpha), SIDE, SIDE).transpose(0, 1)
+        share = change_share(pictures, a.pictures[i] - a.residual[i], b.pictures[j] - b.residual[j], alpha)
+        leaving, arriving = (residual_weight(part)[..., None, None] for part in (share, 1 - share))
+        return (pictures + leaving * a.residual[i] + arriving * b.residual[j]).clamp_(0, 1)
 
     def frames(self, shared: Tensor, visible: Tensor) -> Tensor:
         """Every digit of the longer number, `(T, N, 28, 28)`: `shared` beside those drawn as far as `visible` says."""
@@ -314,7 +326,7 @@ def handwritten_curve(bank: Bank, ends: tuple[Tensor, Tensor], digits: tuple[int
     source, target = (bank.class_graph(digit) for digit in digits)
     crossings = bank.crossings_between(*digits)
     same = digits[0] == digits[1]
-    if source is None or target is None or not (same or len(crossings)):
+    if source is None or target is None or not (same or len(crossings.nodes)):
         return paths.slerp(*ends)
     (here, ink_here), (there, ink_there) = source, target
     z0, z1 = (z @ bank.metric for z in ends)
@@ -323,8 +335,19 @@ def handwritten_curve(bank: Bank, ends: tuple[Tensor, Tensor], digits: tuple[int
         points = paths.path_within_class(z0, z1, here, penalty)
     else:
         penalties = penalty, ink_penalty(ink_there, ink).numpy()
-        points = paths.path_across_classes(z0, z1, (here, there), crossings, penalties)
+        candidates = paths.paths_across_classes(z0, z1, (here, there), crossings, penalties)
+        points = best_path(bank, torch.stack(ends), digits, candidates)
     return paths.polyline(torch.cat([ends[0][None], (points @ bank.inverse_metric)[1:-1], ends[1][None]]))
+
+
+def best_path(bank: Bank, ends: Tensor, digits: tuple[int, int], candidates: Tensor) -> Tensor:
+    """Of `candidates` `(C, K, D)`, in the bank's metric, the one that the surrogate likes best, relaxed: `(K, D)`."""
+    potential = bank.surrogate.between(ends, digits, candidates.shape[1])
+
+    def there(points: Tensor) -> Tensor:
+        return potential(points @ bank.inverse_metric)
+
+    return paths.relaxed(paths.cheapest(candidates, there), there)
 
 
 def ink_penalty(ink: Tensor, ends: Tensor) -> Tensor:
@@ -334,27 +357,16 @@ def ink_penalty(ink: Tensor, ends: Tensor) -> Tensor:
     return (torch.maximum(low - ink, ink - high).clamp_min(0) / INK_SCALE).square()
 
 
-def residual_weight(alpha: Tensor) -> Tensor:
-    """1 at alpha = 0, falling smoothly to 0 at RESIDUAL_SPAN."""
-    return 1 - paths.ease((alpha / RESIDUAL_SPAN).clamp(0, 1))
+def change_share(pictures: Tensor, first: Tensor, last: Tensor, alpha: Tensor) -> Tensor:
+    """How far decoded `pictures` `(T, N, 28, 28)` have come from `first` to `last` `(N, 28, 28)`: `(T, N)`.
+
+    The distance to the first as a share of the sum of both; `alpha` `(T,)` decides where the two are the same.
+    """
+    away, ahead = ((pictures - end).flatten(2).norm(dim=2) for end in (first, last))
+    tiny = 1e-3
+    return (away + tiny * alpha[:, None]) / (away + ahead + tiny)
 
 
-def paste(canvas: Tensor, picture: Tensor, left: Tensor) -> None:
-    """Lay `picture` `(T, S, S)` on `canvas` `(T, S, W)` with its left edge at `left` `(T,)` pixels, which may
-    be fractional or outside; ink on ink stays ink (maximum)."""
-    still = bool((left == left[0]).all()) and float(left[0]).is_integer()
-    if still and 0 <= left[0] <= canvas.shape[2] - picture.shape[2]:
-        part = canvas[:, :, int(left[0]) : int(left[0]) + picture.shape[2]]
-        torch.maximum(part, picture, out=part)
-        return
-    whole = left.floor()
-    side, width = picture.shape[1:]
-    theta = torch.eye(2, 3).repeat(len(left), 1, 1)
-    theta[:, 0, 2] = -2 * (left - whole) / (width + 2)
-    grid = F.affine_grid(theta, [len(left), 1, side, width + 2], align_corners=False)
-    moved = F.grid_sample(F.pad(picture, (1, 1))[:, None], grid, mode="bicubic", align_corners=False)
-    column = torch.arange(canvas.shape[2]) - whole[:, None].long() + 1  # of `moved`, for each of the canvas
-    inside = (column >= 0) & (column < width + 2)
-    index = column.clamp(0, width + 1)[:, None].expand(-1, side, -1)
-    laid = moved[:, 0].clamp(0, 1).gather(2, index) * inside[:, None]
-    torch.maximum(canvas, laid, out=canvas)
+def residual_weight(share: Tensor) -> Tensor:
+    """1 while the decoded picture is still the same digit, up to RESIDUAL_KEPT of its change; 0 from RESIDUAL_GONE."""
+    return 1 - pacing.ease(((share - RESIDUAL_KEPT) / (RESIDUAL_GONE - RESIDUAL_KEPT)).clamp(0, 1))

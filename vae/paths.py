@@ -1,4 +1,4 @@
-"""Paths through latent space: from two endpoints to a curve, and from a curve to even steps.
+"""Paths through latent space: from two endpoints to a curve.
 
 A `Curve` maps `alpha` `(T,)` in [0, 1] to latents `(T, D)`; it begins at z0 and ends at z1 exactly.
 Nothing here knows of models, files or pictures; latents are float32 tensors.
@@ -6,8 +6,10 @@ Nothing here knows of models, files or pictures; latents are float32 tensors.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -17,12 +19,16 @@ from torch import Tensor
 
 Curve = Callable[[Tensor], Tensor]
 
-KNOTS = 33  # points of a handwritten path after resampling
+KNOTS = 25  # points of a handwritten path after resampling
 NEIGHBOURS = 12  # of each node in the graph
 POWER = 4.0  # of an edge's length, for its cost
-SMOOTHING = 60.0  # of its knots against their places
+SMOOTHING = 35.0  # of its knots against their places, within a class
 HOLD = 60.0  # of a crossing, against 1 of any other knot
-MEASURED = 44  # pictures by which the length of a motion is measured at first
+CANDIDATES = 16  # paths between two classes that are weighed
+LOOSELY, LOOSE_HOLD = 20.0, 10.0  # smoothing and hold of these, as they are relaxed afterwards
+ROUNDS = 4  # of relaxing
+STEP = 0.5  # of a round down the potential
+TENSION = 2.0  # between neighbouring points, against the slope of the potential
 
 
 def linear(z0: Tensor, z1: Tensor) -> Curve:
@@ -79,6 +85,14 @@ def arc_length(points: Tensor) -> Tensor:
     """Length of the broken line up to each of its points `(M, ...)`: `(M,)`, the first 0."""
     steps = (points[1:] - points[:-1]).flatten(1).norm(dim=1)
     return torch.cat([steps.new_zeros(1), steps.cumsum(0)])
+
+
+class Crossings(NamedTuple):
+    """Edges between two graphs: a node of each, `nodes` `(M, 2)`, and how bad what lies between them is, `flaws`
+    `(M,)`, as a factor of its length's cost beyond 1."""
+
+    nodes: np.ndarray
+    flaws: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,19 +164,32 @@ def smooth(
     The q that minimises sum |q_k - p_k|^2 + amount * sum |q_k+1 - q_k|^2, a smoothing of Tikhonov's kind.
     The knots nearest to the points numbered in `pins` are held there, `hold` times as firmly as others.
     """
-    position = arc_length(points)
-    if position[-1] <= 0:
-        return points[:1].expand(knots, -1)
-    wanted = polyline(points)(torch.linspace(0, 1, knots)).double()
-    weight = torch.ones(knots, dtype=torch.float64)
-    for pin in pins:
-        knot = int((position[pin] / position[-1] * (knots - 1)).round())
-        wanted[knot], weight[knot] = points[pin].double(), hold
-    wanted[0], wanted[-1] = points[0].double(), points[-1].double()
-    weight[[0, -1]] = 1e9
-    step = torch.eye(knots, dtype=torch.float64).diff(dim=0)
-    smoothed = torch.linalg.solve(weight.diag() + amount * step.T @ step, weight[:, None] * wanted)
-    return torch.cat([points[:1], smoothed[1:-1].float(), points[-1:]])
+    return smooth_all([(points, pins)], amount=amount, hold=hold, knots=knots)[0]
+
+
+def smooth_all(
+    lines: Sequence[tuple[Tensor, Sequence[int]]], *, amount: float, hold: float, knots: int = KNOTS
+) -> Tensor:
+    """`smooth` of several lines, each points `(M, D)` and pins, at once: `(len(lines), knots, D)`."""
+    wanted = np.empty((len(lines), knots, lines[0][0].shape[1]))
+    weight = np.ones((len(lines), knots))
+    for k, (points, pins) in enumerate(lines):
+        line = points.double().numpy()
+        position = np.concatenate([[0.0], np.linalg.norm(np.diff(line, axis=0), axis=1).cumsum()])
+        even = np.linspace(0, position[-1], knots)
+        right = np.searchsorted(position, even).clip(1, len(line) - 1)
+        share = (even - position[right - 1]) / np.maximum(position[right] - position[right - 1], 1e-12)
+        wanted[k] = line[right - 1] + share[:, None].clip(0, 1) * (line[right] - line[right - 1])
+        for pin in pins:
+            knot = round(position[pin] / max(position[-1], 1e-9) * (knots - 1))
+            wanted[k, knot], weight[k, knot] = line[pin], hold
+        wanted[k, [0, -1]], weight[k, [0, -1]] = line[[0, -1]], 1e9
+    step = np.diff(np.eye(knots), axis=0)
+    matrices = weight[:, :, None] * np.eye(knots) + amount * step.T @ step
+    smoothed = torch.from_numpy(np.linalg.solve(matrices, weight[:, :, None] * wanted)).float()
+    for k, (points, _) in enumerate(lines):
+        smoothed[k, 0], smoothed[k, -1] = points[0], points[-1]
+    return smoothed
 
 
 def path_within_class(z0: Tensor, z1: Tensor, graph: Graph, penalty: np.ndarray) -> Tensor:
@@ -173,68 +200,73 @@ def path_within_class(z0: Tensor, z1: Tensor, graph: Graph, penalty: np.ndarray)
     return smooth(torch.cat([z0[None], graph.nodes[nodes], z1[None]]))
 
 
-def path_across_classes(
-    z0: Tensor, z1: Tensor, graphs: tuple[Graph, Graph], crossings: np.ndarray, penalties: tuple[np.ndarray, np.ndarray]
+def paths_across_classes(
+    z0: Tensor, z1: Tensor, graphs: tuple[Graph, Graph], crossings: Crossings, penalties: tuple[np.ndarray, np.ndarray]
 ) -> Tensor:
-    """From z0 in one class to z1 in another: smoothed points `(KNOTS, D)`.
+    """From z0 in one class to z1 in another: the cheapest few, smoothed, `(C, KNOTS, D)`, C at most CANDIDATES.
 
-    By way of the nodes of the first class, over one of the `crossings` `(M, 2)` (a node of each), by way of
-    the nodes of the second, as is cheapest in all; and held to that crossing when it is smoothed. The
-    constants were chosen on pairs of validation images; see docs/experiments.md.
+    Each goes by way of the nodes of the first class, over a crossing, by way of the nodes of the second; no two of
+    them over the same node of a crossing. The constants were chosen on pairs of validation images; see
+    docs/experiments.md.
     """
     (cost0, before0), (cost1, before1) = (
         shortest_paths(z, graph, penalty) for z, graph, penalty in zip((z0, z1), graphs, penalties, strict=True)
     )
-    i, j = crossings.T
+    i, j = crossings.nodes.T
     leap = (graphs[0].nodes[i] - graphs[1].nodes[j]).norm(dim=1).numpy() ** POWER
-    best = int((cost0[i] + leap * (1 + (penalties[0][i] + penalties[1][j]) / 2) + cost1[j]).argmin())
-    here, there = backtrack(before0, int(i[best])), backtrack(before1, int(j[best]))[::-1]
-    points = torch.cat([z0[None], graphs[0].nodes[here], graphs[1].nodes[there], z1[None]])
-    return smooth(points, pins=(len(here), len(here) + 1))
+    worse = (1 + (penalties[0][i] + penalties[1][j]) / 2) * (1 + crossings.flaws)
+    total = cost0[i] + leap * worse + cost1[j]
+    found: list[tuple[Tensor, Sequence[int]]] = []
+    taken: tuple[set[int], set[int]] = (set(), set())
+    for best in total.argsort():
+        here, there = int(i[best]), int(j[best])
+        if here in taken[0] or there in taken[1]:
+            continue
+        taken[0].add(here)
+        taken[1].add(there)
+        way, back = backtrack(before0, here), backtrack(before1, there)[::-1]
+        points = torch.cat([z0[None], graphs[0].nodes[way], graphs[1].nodes[back], z1[None]])
+        found.append((points, (len(way), len(way) + 1)))
+        if len(found) == CANDIDATES:
+            break
+    return smooth_all(found, amount=LOOSELY, hold=LOOSE_HOLD)
 
 
-def even_steps(picture_at: Callable[[Tensor], Tensor], spacing: Tensor) -> tuple[Tensor, Tensor]:
-    """Values of alpha `(T,)` at which the motion of the picture has come as far as `spacing` `(T,)` says, as a share
-    of its whole length, and the pictures there, `(T, ...)`: evenly spaced shares give steps of equal change.
+def cheapest(candidates: Tensor, potential: Callable[[Tensor], Tensor]) -> Tensor:
+    """Of paths `(C, K, D)` the one that is shortest, what it passes being counted as longer by its `potential`
+    (`(C, K)` of points `(C, K, D)`): `(K, D)`."""
+    step = candidates.diff(dim=1).norm(dim=2)
+    bad = potential(candidates)
+    return candidates[(step * (1 + (bad[:, 1:] + bad[:, :-1]) / 2)).sum(1).argmin()]
 
-    `picture_at` maps alpha to pictures. Arc-length reparameterisation, pictures being what takes time: the length
-    is measured at a few, which tells roughly where those that are wanted lie; those are made and measured as well,
-    and as they are near the right place already, between them a cubic is as good as making them again.
+
+def relaxed(points: Tensor, potential: Callable[[Tensor], Tensor], rounds: int | None = None) -> Tensor:
+    """A path `(K, D)` drawn tight, and away from where its `potential` is high (`(K,)` of points `(K, D)`).
+
+    Descent of the tension's energy (implicitly, so that its steps may be long) and of the potential (its slope cut
+    to 1), the points spread evenly again now and then: the string method of E, Ren & Vanden-Eijnden, 2002,
+    https://arxiv.org/abs/cond-mat/0205527, of a string that is elastic.
     """
-    share = spacing.double().numpy()
-    alpha = np.linspace(0, 1, max(MEASURED, len(share) // 2))
-    length = arc_length(picture_at(torch.from_numpy(alpha).float())).double().numpy()
-    if length[-1] <= 0:
-        return spacing, picture_at(spacing)
-    few = len(share) < MEASURED  # too few to measure by, or to draw a cubic through
-    wanted = np.linspace(0, 1, MEASURED) if few else share
-    fine = np.linspace(0, 1, 20 * len(alpha))  # the speed changes gradually from one measured step to the next
-    speed = np.interp(fine, (alpha[1:] + alpha[:-1]) / 2, np.diff(length))
-    come = np.concatenate([[0.0], np.cumsum(speed[1:] + speed[:-1])])
-    alpha = np.interp(wanted * come[-1], come, fine)
-    pictures = picture_at(torch.from_numpy(alpha).float())
-    length = arc_length(pictures).double().numpy()
-    place = np.interp(share * length[-1], length, np.arange(len(alpha)))
-    there = torch.from_numpy(np.interp(place, np.arange(len(alpha)), alpha)).float()
-    return there, picture_at(there) if few else between(pictures, torch.from_numpy(place))
+    rounds = ROUNDS if rounds is None else rounds
+    pull = _tension(len(points), TENSION * STEP)
+    evenly = torch.linspace(0, 1, len(points))
+    with torch.inference_mode(False), torch.enable_grad():
+        points = points.detach().clone()
+        for k in range(rounds):
+            free = points.requires_grad_()
+            slope = torch.autograd.grad(potential(free).sum(), free)[0]
+            slope = slope / slope.norm(dim=1, keepdim=True).clamp_min(1)
+            slope[[0, -1]] = 0
+            points = pull @ (points.detach() - STEP * slope)
+            if k % 3 == 2:
+                points = torch.cat([points[:1], polyline(points)(evenly)[1:-1], points[-1:]])
+    return points
 
 
-def between(pictures: Tensor, place: Tensor) -> Tensor:
-    """Of `pictures` `(M, ...)` those at `place` `(T,)`, 0 the first and M - 1 the last, by cubic convolution.
-
-    Keys, Cubic convolution interpolation for digital image processing, 1981. Kept between the least and the most
-    that the pictures hold.
-    """
-    left = place.floor().clamp(0, len(pictures) - 2)
-    t = (place - left)[:, None]
-    parts = [t * (t * (2 - t) - 1), t * t * (3 * t - 5) + 2, t * (t * (4 - 3 * t) + 1), t * t * (t - 1)]
-    near = torch.cat(parts, 1) / 2  # shares of the two before the place and the two after it
-    index = (left[:, None].long() + torch.arange(-1, 3)).clamp(0, len(pictures) - 1)
-    weights = torch.zeros(len(place), len(pictures), dtype=near.dtype).scatter_add_(1, index, near)
-    made = (weights.to(pictures.dtype) @ pictures.flatten(1)).view(len(place), *pictures.shape[1:])
-    return made.clamp_(pictures.min(), pictures.max())
-
-
-def ease(alpha: Tensor) -> Tensor:
-    """Slow at both ends: 3 a^2 - 2 a^3."""
-    return alpha * alpha * (3 - 2 * alpha)
+@functools.cache
+def _tension(count: int, amount: float) -> Tensor:
+    """The matrix that moves points `(count, D)` as `amount` of tension between neighbours does; the ends stay."""
+    step = torch.eye(count, dtype=torch.float64).diff(dim=0)
+    matrix = torch.eye(count, dtype=torch.float64) + amount * step.T @ step
+    matrix[[0, -1]] = torch.eye(count, dtype=torch.float64)[[0, -1]]
+    return torch.linalg.inv(matrix).float()

@@ -43,7 +43,7 @@ class MorphRequest:
         steps: frames from each number to the next, both included: a whole number, 2 to 240.
         seed: whose handwriting typed digits are in; a whole number, 0 to 2**31 - 1.
         path: `auto`, `linear`, `slerp` or `handwritten`.
-        speed: `constant`, `eased` or `raw`.
+        speed: `constant`, `eased`, `raw`, or `turn`, which gives the turn a quarter of the frames.
         refine: whether the ends are exactly the digits that were read.
         fps: frames a second, 1 to 60.
         size: height of the pictures in pixels, 56 to 1024.

@@ -14,7 +14,8 @@ from vae.evaluation import evaluate, tables
 from vae.evaluation.evaluate import Extent, decode_mflop, methods_of, model_figures
 from vae.evaluation.scoreboard import Reals
 from vae.model import VAE, build
-from vae.training.data import Pictures, as_floats
+from vae.training import bank_builder
+from vae.training.data import Pictures, as_floats, load_splits
 
 FEW = Extent(images=30, binarised=4, importance=20, samples=30, reals=60, pairs=5, seeds=2)
 
@@ -81,6 +82,35 @@ def test_the_command_prints_what_it_writes(
     assert "pixel crossfade" in printed
 
 
+def test_paths_alone_are_scored_and_the_models_kept(
+    small: VAE, data_dir: Path, tmp_path: Path, judge: Classifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DIGIT_MORPH_SKETCHES", raising=False)
+    monkeypatch.setattr(evaluate, "QUICK", replace(FEW, seeds=1))
+    monkeypatch.setattr(evaluate, "load_classifier", lambda _: judge)
+    monkeypatch.setattr(evaluate, "model_figures", lambda *_: pytest.fail("models are not wanted"))
+    before = {"models": [{"model": "a", "nelbo": 12.5}], "settings": vars(FEW) | {"noise": 0.3, "threads": 1}}
+    before["settings"]["frechet_of_test_digits"] = 0.2
+    (tmp_path / "evaluation.json").write_text(json.dumps(before))
+    __main__.main(
+        f"evaluate --weights {small.path} --data {data_dir} --quick --paths --pairs 4 --out {tmp_path}".split()
+    )
+    after = json.loads((tmp_path / "evaluation.json").read_text())
+    assert after["models"] == before["models"]
+    assert after["settings"]["pairs"] == 4
+    moving = [row for row in after["paths"] if row.get("motion") is not None]
+    assert all(row["detour"] > 0.9 and row["turn"] >= 0 and row["thickness"] >= 0 for row in moving)
+    page = (tmp_path / "evaluation.md").read_text()
+    assert "alien holes" in page and "1 x 4 pairs" in page
+
+
+def test_reals_are_digits_that_no_path_was_built_from(mnist: Path) -> None:
+    """The bank takes the first ones of each class, and the manifold of real digits the last ones of all."""
+    labels = load_splits(root=mnist).train.labels
+    candidates = bank_builder.choose(labels, 5 * 24_000 // 4)
+    assert int(candidates.max()) < len(labels) - Extent().reals
+
+
 def test_a_missing_model_is_named_before_anything_is_counted(data_dir: Path) -> None:
     with pytest.raises(WeightsError, match="no weights at nowhere"):
         evaluate.evaluate_models(["nowhere"], data_dir)
@@ -102,7 +132,13 @@ def test_a_refining_model_is_shown_without_refining_too(small: VAE, judge: Class
 
 def test_paths_of_a_single_model_are_all_scored(small: VAE) -> None:
     methods = methods_of({"flagship": small}, frames=6)
-    assert list(methods) == ["flagship: linear, raw", "flagship: linear", "flagship: slerp", "flagship: handwritten"]
+    assert list(methods) == [
+        "flagship: linear, raw",
+        "flagship: linear",
+        "flagship: slerp",
+        "flagship: handwritten",
+        "flagship: handwritten, with time for the turn",
+    ]
     digits = made_up.digits(10).images.float() / 255
     for method in methods.values():
         assert method(digits[3:4], digits[8:9]).shape == (6, 28, 28)

@@ -4,7 +4,16 @@ import torch
 from torch import Tensor
 
 from vae.classifier import Classifier, ClassifierConfig
-from vae.evaluation.scoreboard import Reals, choose_pairs, coverage, frechet_distance, knn_radii, score, score_methods
+from vae.evaluation.scoreboard import (
+    Pairs,
+    Reals,
+    choose_pairs,
+    coverage,
+    frechet_distance,
+    knn_radii,
+    score,
+    score_methods,
+)
 from vae.inspection.comparison import crossfade
 from vae.training.data import Pictures
 
@@ -75,6 +84,7 @@ def test_shape_figures_of_a_crossfade_are_known(judge: Classifier) -> None:
     assert figures["largest"] == pytest.approx(1, abs=1e-4)
     motion = (pairs.target - pairs.source).flatten(1).norm(dim=1).mean()
     assert figures["motion"] == pytest.approx(float(motion), rel=1e-4)
+    assert figures["detour"] == pytest.approx(1, rel=1e-4)
 
 
 def test_shape_figures_tell_uneven_steps_thin_strokes_and_missed_ends(judge: Classifier) -> None:
@@ -135,3 +145,40 @@ def test_a_row_for_each_method_after_the_references(judge: Classifier) -> None:
 
 def still(source: Tensor, target: Tensor) -> Tensor:
     return source[0].repeat(60, 1, 1)
+
+
+def test_the_turn_is_where_neither_digit_is_sure_and_straying_is_away_from_both() -> None:
+    class ByInk(Classifier):
+        """A 0 of little ink, a 1 of much, unsure in between; where the corner is of another grey, far from both."""
+
+        def forward(self, x: Tensor) -> Tensor:
+            raise NotImplementedError
+
+        def features(self, x: Tensor) -> Tensor:
+            features = torch.zeros(len(x), 10)
+            features[:, 1] = x.flatten(1).mean(1)
+            features[:, 5] = (x[:, 0, 0, 0] - x[:, 0, 5, 5]).abs() * 10
+            return features
+
+    reader = ByInk(ClassifierConfig("judge", "pooled", (1, 1, 1), 10)).eval().requires_grad_(False)
+    reader.head.weight.zero_()
+    reader.head.weight[0, 1], reader.head.weight[1, 1] = -40, 40
+    reader.head.bias.fill_(-40)
+    reader.head.bias[0], reader.head.bias[1] = 20, -20  # even at a half
+    one, other = torch.zeros(4, 1, 28, 28), torch.ones(4, 1, 28, 28)
+    pairs = Pairs(one, other, torch.zeros(4, dtype=torch.long), torch.ones(4, dtype=torch.long))
+    reals = Reals(torch.randn(20, 10), torch.ones(20))
+
+    def fade(source: Tensor, target: Tensor) -> Tensor:
+        return torch.linspace(0, 1, 41)[:, None, None] * torch.ones(28, 28)
+
+    figures = score(fade, pairs, reader, reals)
+    assert figures["turn"] == 3  # |ink - 1/2| < log(19) / 80
+    assert figures["stray"] == pytest.approx(1, abs=1e-3)
+
+    def astray(source: Tensor, target: Tensor) -> Tensor:
+        frames = fade(source, target)
+        frames[1:-1, 0, 0] = 1
+        return frames
+
+    assert score(astray, pairs, reader, reals)["stray"] > 5

@@ -10,6 +10,7 @@ from vae.inspection import samples
 from vae.model import VAE
 from vae.pipeline import Pipeline, default_pipeline, pipeline_of
 from vae.reading import read_number
+from vae.surrogate import Surrogate
 
 
 def test_new_digits_read_as_what_was_wanted(small: VAE) -> None:
@@ -70,7 +71,9 @@ def with_codes(model: VAE, codes: torch.Tensor | None, labels: torch.Tensor | No
     bank = None
     if codes is not None and labels is not None:
         own = Codes(codes, labels, torch.ones(len(codes)), torch.ones(len(codes), 4))
-        bank = Bank(own, own, torch.eye(codes.shape[1]), torch.zeros(0, 2, dtype=torch.long))
+        bank = Bank(
+            own, own, torch.eye(codes.shape[1]), torch.zeros(0, 2, dtype=torch.long), torch.zeros(0), Surrogate([])
+        )
     return Pipeline(model, bank, ByBrightness())
 
 

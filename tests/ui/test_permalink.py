@@ -91,3 +91,10 @@ def test_a_damaged_permalink_is_said(damaged: object) -> None:
 def test_options_in_a_permalink_are_checked_like_any(wrong: dict[str, object]) -> None:
     with pytest.raises(BadRequest):
         permalink.unpack(packed({"v": 1, "n": ["1", "2"], **wrong}))
+
+
+def test_a_link_without_a_speed_keeps_the_even_one_and_the_turn_is_named() -> None:
+    assert permalink.unpack(link_of(MorphRequest("3", "8"))).speed == "constant"
+    old = packed({"v": 1, "n": ["3", "8"]})
+    assert permalink.unpack(old).speed == "constant"
+    assert permalink.unpack(link_of(MorphRequest("3", "8", speed="turn"))).speed == "turn"

@@ -67,23 +67,34 @@ QUICK = Extent(images=2_000, binarised=60, importance=200, samples=1_000, reals=
 
 
 def evaluate_models(
-    models: Sequence[str], data_root: str | os.PathLike[str] | None = None, extent: Extent = WHOLE, split: str = "test"
+    models: Sequence[str],
+    data_root: str | os.PathLike[str] | None = None,
+    extent: Extent = WHOLE,
+    split: str = "test",
+    known: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Both tables, and what they were made of; `vae.evaluation.tables` writes them.
 
-    `models`: presets, weights files or runs. Raises WeightsError for a model that is missing, and
+    `models`: presets, weights files or runs. `known`: what this found before, of which the models' table is kept;
+    only the paths are scored anew. Raises WeightsError for a model that is missing, and
     FileNotFoundError without the data.
     """
     started = time.monotonic()
     loaded, judge = {name: weights.load(name) for name in models}, load_classifier("judge")
     splits = data.load_splits(root=data_root)
-    reals = Reals.of(judge, data.as_floats(splits.train.images[: extent.reals]))
-    test = splits.test[: extent.images]
-    rows = [model_figures(name, model, test, judge, reals, extent) for name, model in loaded.items()]
-    add_times(rows, loaded)
+    reals = Reals.of(judge, data.as_floats(splits.train.images[-extent.reals :]))  # the bank takes the first ones
+    if known is None:
+        test = splits.test[: extent.images]
+        rows = [model_figures(name, model, test, judge, reals, extent) for name, model in loaded.items()]
+        add_times(rows, loaded)
+        real_features, _ = judge_features(judge, data.as_floats(splits.test.images[: extent.samples]))
+        made = {**vars(extent), "noise": NOISE, "threads": torch.get_num_threads()}
+        made["frechet_of_test_digits"] = frechet_distance(real_features, reals.features)
+    else:
+        rows = known["models"]
+        made = known["settings"] | {name: getattr(extent, name) for name in ("reals", "pairs", "seeds", "drawn")}
     digits = splits.test if split == "test" else splits.validation
     pairs = [choose_pairs(digits, extent.pairs, seed) for seed in range(extent.seeds)]
-    real_features, _ = judge_features(judge, data.as_floats(splits.test.images[: extent.samples]))
     methods = methods_of(loaded)
     paths = score_methods(methods, pairs, judge, reals)
     sketched = drawn_pairs(extent.drawn)
@@ -93,14 +104,7 @@ def evaluate_models(
         "published": tables.PUBLISHED,
         "paths": paths,
         "drawings": score_methods(flagship, [sketched], judge, reals) if sketched and flagship else None,
-        "settings": {
-            **vars(extent),
-            "split": split,
-            "noise": NOISE,
-            "threads": torch.get_num_threads(),
-            "frechet_of_test_digits": frechet_distance(real_features, reals.features),
-            "seconds": round(time.monotonic() - started),
-        },
+        "settings": {**made, "split": split, "seconds": round(time.monotonic() - started)},
     }
 
 
@@ -119,6 +123,8 @@ def methods_of(models: dict[str, VAE], frames: int = 60) -> dict[str, Method]:
             for path in ("linear", "slerp", "handwritten"):
                 if path != "handwritten" or bank_of(model) is not None:
                     methods[f"{name}: {path}"] = method(model, path, "constant", True)
+                if path == "handwritten" and bank_of(model) is not None:
+                    methods[f"{name}: {path}, with time for the turn"] = method(model, path, "turn", True)
     return methods
 
 

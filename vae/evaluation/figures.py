@@ -18,7 +18,7 @@ from vae.evaluation.results import read_metrics
 from vae.inspection.latent_map import map_of
 from vae.inspection.samples import prior_samples
 from vae.model import VAE
-from vae.morphing import PathName, crossfade, make_morph
+from vae.morphing import PathName, Speed, crossfade, make_morph
 from vae.pipeline import default_pipeline
 from vae.reading import type_digits
 from vae.request import MorphRequest, produce
@@ -26,6 +26,7 @@ from vae.shipped import DOCS
 
 STORY = ("32", "41", "7", "128", "32")  # what the README's animation goes through
 PAIRS = ("3 8", "7 2", "4 9", "0 6", "1 5", "2 3", "5 8", "6 4", "9 0", "8 1", "7 5", "2 0")
+TURNS = {"0 4": 0, "9 6": 1, "8 1": 2, "2 6": 3, "4 7": 4, "1 7": 5, "2 3": 1}  # pairs that are hard, and whose hand
 PATHS: tuple[PathName, ...] = ("linear", "slerp", "handwritten")
 FRAME = 64  # px, height of a filmstrip
 
@@ -35,7 +36,7 @@ def make_all(out: Path = DOCS) -> list[Path]:
     out.mkdir(parents=True, exist_ok=True)
     made = [out / "morph.webp"]
     made[0].write_bytes(story())
-    pictures = {"paths": filmstrips(), "samples": generated(), "thumbnail": thumbnail()}
+    pictures = {"paths": filmstrips(), "turns": turns(), "samples": generated(), "thumbnail": thumbnail()}
     plotted = {}
     pipeline = default_pipeline()
     if plane := pipeline.presets.get("conv2d"):
@@ -71,6 +72,17 @@ def filmstrips() -> Image.Image:
         for name in PATHS:
             strips[name] = make_morph(pipeline, [source, target], [[int(a)], [int(b)]], path=name).frames
         rows.append({name: render.filmstrip(frames, 11, FRAME) for name, frames in strips.items()})
+    return page(rows)
+
+
+def turns(speed: Speed = "turn", count: int = 17) -> Image.Image:
+    """The hard pairs (the last one from a looped 2) and those of `filmstrips`, by handwriting, a strip each."""
+    pipeline, rows = default_pipeline(), []
+    for pair, seed in [*TURNS.items(), *((pair, len(TURNS) + i) for i, pair in enumerate(PAIRS))]:
+        a, b = pair.split()
+        stacks = [type_digits(a, seed), type_digits(b, seed)]
+        frames = make_morph(pipeline, stacks, [[int(a)], [int(b)]], speed=speed).frames
+        rows.append({f"{a} to {b}": render.filmstrip(frames, count, FRAME)})
     return page(rows)
 
 

@@ -17,6 +17,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from vae.classifier import Classifier
+from vae.evaluation.looks import compared
 from vae.inspection.comparison import crossfade
 from vae.model import in_batches
 from vae.style import symmetric_root
@@ -27,6 +28,7 @@ Row = dict[str, float | str | None]
 
 NEIGHBOURS = 3  # k of precision and recall
 LOW_CONFIDENCE = 0.7
+SURE = 0.95  # of one of the two digits; a frame in which neither has it belongs to the turn
 CHUNK = 1024  # rows of a distance matrix at a time
 
 
@@ -132,13 +134,18 @@ def score_methods(methods: Mapping[str, Method], pairs: Sequence[Pairs], judge: 
 @torch.no_grad()
 def score(method: Method, pairs: Pairs, judge: Classifier, reals: Reals, name: str = "") -> dict[str, float]:
     """The figures of one method on one set of pairs: of the frames in the middle half (1/4 <= alpha <= 3/4)
-    those of `_plausibility`, of all frames those of `_shape`."""
+    those of `_plausibility`, of all frames those of `_shape`, `_turn` and `vae.evaluation.looks.compared`."""
     shapes, middles = [], []
     for i in tqdm(range(len(pairs)), name, disable=None, dynamic_ncols=True, leave=False):
         source, target = pairs.source[i : i + 1], pairs.target[i : i + 1]
         with one_thread():
             frames = method(source, target).detach().float()
-        shapes.append(_shape(frames, source[0, 0], target[0, 0]))
+        labels = int(pairs.source_labels[i]), int(pairs.target_labels[i])
+        shapes.append(
+            _shape(frames, source[0, 0], target[0, 0])
+            | _turn(*judge_features(judge, frames[:, None]), labels)
+            | compared(frames)
+        )
         middles.append(frames[_middle(len(frames))])
     count = len(middles[0])  # frames a pair
     features, probability = judge_features(judge, torch.cat(middles)[:, None])
@@ -184,8 +191,9 @@ def _middle(count: int) -> Tensor:
 
 def _shape(frames: Tensor, source: Tensor, target: Tensor) -> dict[str, float]:
     """How one morph `(T, 28, 28)` moves: `ink` of the two frames at the middle, over the mean of the two digits';
-    `motion`, the sum of the L2 distances from frame to frame, their `variation` (standard deviation over mean)
-    and the `largest` (over mean); `endpoint`, the mean squared error of first and last frame."""
+    `motion`, the sum of the L2 distances from frame to frame, `detour`, that over the distance from first to last,
+    their `variation` (standard deviation over mean) and the `largest` (over mean); `endpoint`, the mean squared
+    error of first and last frame."""
     steps = (frames[1:] - frames[:-1]).flatten(1).norm(dim=1)
     mean = steps.mean().clamp_min(1e-9)
     centre = frames[(len(frames) - 1) // 2 : len(frames) // 2 + 1]
@@ -194,9 +202,21 @@ def _shape(frames: Tensor, source: Tensor, target: Tensor) -> dict[str, float]:
     return {
         "ink": float(centre.sum() / len(centre) / expected.clamp_min(1e-9)),
         "motion": float(steps.sum()),
+        "detour": float(steps.sum() / (frames[-1] - frames[0]).norm().clamp_min(1e-9)),
         "variation": float(steps.std(correction=0) / mean),
         "largest": float(steps.max() / mean),
         "endpoint": float(endpoint),
+    }
+
+
+def _turn(features: Tensor, probability: Tensor, labels: tuple[int, int]) -> dict[str, float]:
+    """How one morph goes from one digit to the other, in the judge's eyes (`features` `(T, F)`, `probability`
+    `(T, 10)`): `turn`, the number of frames in which it is sure of neither; `stray`, the mean of a frame's distances
+    to both ends over the distance of the ends, 1 where all lie on the line between them."""
+    first, last = ((features - features[k]).norm(dim=1) for k in (0, -1))
+    return {
+        "turn": float((probability[:, list(labels)] < SURE).all(1).sum()),
+        "stray": float((first + last).mean() / first[-1].clamp_min(1e-9)),
     }
 
 

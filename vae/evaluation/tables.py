@@ -45,9 +45,29 @@ PATH_COLUMNS = (
     Column("frechet", "Fréchet", ".1f"),
     Column("ink", "ink / expected", ".2f"),
     Column("motion", "motion", ".1f"),
+    Column("detour", "detour", ".2f"),
     Column("variation", "step variation", ".3f"),
     Column("largest", "largest / mean step", ".2f"),
     Column("endpoint", "endpoint MSE", ".5f"),
+)
+TURN_COLUMNS = (
+    Column("frames", "frames", ""),
+    Column("turn", "turn, frames", ".1f"),
+    Column("stray", "stray", ".3f"),
+    Column("crumbs", "crumbs", ".3f"),
+    Column("holes", "alien holes", ".3f"),
+    Column("grey", "grey excess", ".3f"),
+    Column("greyest", "worst frame", ".3f"),
+    Column("thickness", "thickness, px", ".3f"),
+    Column("slant", "slant, rad", ".3f"),
+    Column("width", "width, px", ".3f"),
+    Column("height", "height, px", ".3f"),
+)
+TURN_NOTE = (
+    "Turn: frames of 60 in which the judge gives neither digit 95%. Stray: in its features, distance to both ends over "
+    "their own. Crumbs, alien holes: share of frames with more pieces of ink, or more holes, than either end. Grey: "
+    "share of the ink in pixels between 0.2 and 0.8 beyond that of the ends. Thickness to height: drift from the line "
+    "between the ends' values. Over all frames."
 )
 PUBLISHED_COLUMNS = (
     Column("model", "published", ""),
@@ -114,9 +134,12 @@ def markdown(tables: dict[str, Any]) -> str:
             table(tables["published"], PUBLISHED_COLUMNS),
             "# Paths",
             f"{made['seeds']} x {made['pairs']} pairs of {made['split']} digits of different classes, 60 frames; "
-            f"the middle half against {made['reals']:,} training digits, in the judge's features; ± is the "
+            f"the middle half against {made['reals']:,} training digits, of which no path was built, "
+            "in the judge's features; ± is the "
             "precision's, half of highest less lowest over the seeds.",
             table(tables["paths"], PATH_COLUMNS),
+            TURN_NOTE,
+            table(_moving(tables["paths"]), TURN_COLUMNS),
             *drawn_part(tables),
         ]
     )
@@ -139,7 +162,13 @@ def drawn_part(tables: dict[str, Any]) -> list[str]:
         "in no training; all else as above. Drawings are fewer and of few hands, so their features lie in "
         "fewer places: compare rows.",
         table(tables["drawings"], PATH_COLUMNS),
+        table(_moving(tables["drawings"]), TURN_COLUMNS),
     ]
+
+
+def _moving(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows that are morphs."""
+    return [row for row in rows if row.get("motion") is not None]
 
 
 def write(tables: dict[str, Any], out: Path) -> None:

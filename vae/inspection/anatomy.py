@@ -12,7 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from vae import paths
+from vae import pacing
 from vae.bank import Codes
 from vae.model import VAE, kl_nats, reconstruction_nats, sample_posterior
 from vae.morphing import PathName, Segment, endpoints
@@ -61,7 +61,7 @@ def take_apart(
     model, codes = pipeline.model, pipeline.bank.graph if pipeline.bank else None
     a, b = endpoints(model, [source, target], [[label] for label in labels])
     segment = Segment(pipeline, a, b, path)
-    alpha, shared = paths.even_steps(segment.decode, torch.linspace(0, 1, steps))
+    alpha, shared = pacing.even_steps(segment.decode, torch.linspace(0, 1, steps))
     z, frames = segment.curves[0](alpha), shared[:, 0]
     first, last = (posterior(model, x, label) for x, label in zip((source, target), labels, strict=True))
     return Anatomy(first, last, alpha, z, frames, plane_of(z, codes, labels))

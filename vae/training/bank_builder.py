@@ -9,11 +9,12 @@ import torch
 from torch import Tensor
 
 from vae import weights
+from vae.bank import Bank, Codes
 from vae.classifier import Classifier, load_classifier, probabilities
 from vae.inspection.latent_map import build_map
 from vae.model import ACTIVE_UNIT_VARIANCE, VAE, in_batches, posterior_means
 from vae.style import measure_style
-from vae.training import crossings, data
+from vae.training import crossings, data, surrogates
 
 METRIC_CODES = 400  # at which the decoder's metric is measured
 LEGIBLE = 0.9  # the reader's confidence that a code of the bank draws its digit
@@ -65,22 +66,37 @@ def legible(model: VAE, reader: Classifier, x: Tensor, labels: Tensor) -> Tensor
     return confidence.gather(1, labels[:, None])[:, 0] > LEGIBLE
 
 
-def build_bank(model: VAE, reader: Classifier, graph: data.Pictures, typed: data.Pictures, path: Path) -> None:
+def build_bank(
+    model: VAE,
+    reader: Classifier,
+    graph: data.Pictures,
+    typed: data.Pictures,
+    path: Path,
+    effort: surrogates.Effort = surrogates.WHOLE,
+) -> None:
     """Encode digits of 28x28 pixels and write the bank of a model that was loaded from its weights."""
     tensors: dict[str, Tensor] = {}
+    codes = []
     for name, digits in (("graph", graph), ("typed", typed)):
         z = posterior_means(model, data.as_floats(digits.images))
         pictures = in_batches(model.decode, z)
         if name == "graph":
             tensors["used"] = used = (z.var(0) > ACTIVE_UNIT_VARIANCE).nonzero()[:, 0]
-            spread = torch.linspace(0, len(z) - 1, min(len(z), METRIC_CODES)).long()  # over all classes
-            tensors["metric"] = metric = crossings.decoder_metric(model, z[spread])
-            tensors["crossings"] = crossings.choose_crossings(model, reader, z, digits.labels, metric).short()
         measures = torch.cat([pictures.sum((1, 2, 3))[:, None], measure_style(pictures)], dim=1)
         tensors[f"{name}.labels"] = digits.labels.to(torch.uint8)
         for what, values in (("z", z[:, used]), ("measures", measures)):
             low, step = values.amin(0), (values.amax(0) - values.amin(0)).clamp_min(1e-6) / 255
             tensors[f"{name}.{what}"] = ((values - low) / step).round().to(torch.uint8)
             tensors[f"{name}.{what}.low"], tensors[f"{name}.{what}.step"] = low, step
+        codes.append(Codes(z, digits.labels, measures[:, 0], measures[:, 1:]))
+    spread = torch.linspace(0, len(graph) - 1, min(len(graph), METRIC_CODES)).long()  # over all classes
+    tensors["metric"] = metric = crossings.decoder_metric(model, codes[0].z[spread])
+    pairs, flaws = crossings.choose_crossings(model, reader, codes[0].z, graph.labels, metric)
+    tensors["crossings"] = pairs.short()
+    tensors["flaws.step"] = step = flaws.amax().clamp_min(1e-6) / 255 if len(flaws) else torch.ones(())
+    tensors["flaws"] = (flaws / step).round().to(torch.uint8)
+    bank = Bank(codes[0], codes[1], metric, pairs, flaws, surrogates.nothing_known(model.config.latent_dim))
+    for k, (weight, bias) in enumerate(surrogates.taught(model, reader, bank, effort).layers):
+        tensors[f"surrogate.{k}.weight"], tensors[f"surrogate.{k}.bias"] = weight.half(), bias.half()
     metadata = {"weights": model.fingerprint, "preset": model.config.preset}
     weights.write_tensors(path, tensors, metadata)

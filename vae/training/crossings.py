@@ -1,4 +1,4 @@
-"""Edges from class to class of a bank, along which no third digit shows: where handwritten paths may cross.
+"""Edges from class to class of a bank, on which there is little amiss: where handwritten paths may cross.
 
 Computed once, when the bank is built, as it takes longer than a visitor would wait.
 """
@@ -11,13 +11,17 @@ import torch
 from torch import Tensor
 
 from vae.classifier import Classifier, probabilities
+from vae.evaluation import looks
 from vae.model import VAE, in_batches
+from vae.morphing import decode_28
 from vae.style import symmetric_root
 
-CANDIDATES = 500  # shortest edges between two classes that are examined
-KEPT = 150  # of these
-PER_DIGIT = 3  # candidates that may share a digit, so that they do not all lie in one place
-EDGE_POINTS = 9  # examined between the ends of an edge
+EACH = 4  # nearest digits of the other class to which edges from a digit are examined
+CANDIDATES = 4000  # shortest edges between two classes that are examined
+KEPT = 2000  # of these
+EDGE_POINTS = 3  # examined between the ends of an edge
+WEIGHTS = (3.0, 1.0, 2.0)  # of doubt, of a hole or a crumb, of greys
+USUAL_GREY = 0.2  # share of the ink of a digit
 JACOBIAN_STEP = 0.02  # in latents, to either side: central differences
 EIGENVALUE_FLOOR = 1e-3  # of the metric, relative to its largest
 
@@ -42,41 +46,53 @@ def decoder_metric(model: VAE, z: Tensor) -> Tensor:
 
 def choose_crossings(
     model: VAE, reader: Classifier, z: Tensor, labels: Tensor, metric: Tensor, kept: int = KEPT
-) -> Tensor:
-    """Pairs of codes `(M, 2)`, indices into `z` `(N, D)`, the first of the lower class: for every two classes
-    the `kept` edges on which the reader is surest to see one of the two, and nothing else, all along."""
-    chosen = [torch.zeros(0, 2, dtype=torch.long)]
+) -> tuple[Tensor, Tensor]:
+    """Pairs of codes `(M, 2)`, indices into `z` `(N, D)`, the first of the lower class, and their flaws `(M,)`: for
+    every two classes the `kept` edges that are cheapest, being short and having few flaws."""
+    chosen, flaws = [torch.zeros(0, 2, dtype=torch.long)], [torch.zeros(0)]
+    holes = in_batches(lambda z: looks.topology(decode_28(model, z)[:, 0])[:, 1], z)
     for a, b in combinations(labels.unique().tolist(), 2):
         own = [(labels == label).nonzero()[:, 0] for label in (a, b)]
         distance = torch.cdist(z[own[0]] @ metric, z[own[1]] @ metric)
-        edges = torch.stack([own[k][index] for k, index in enumerate(short_edges(distance))], 1)
-        doubt = edge_doubt(model, reader, z[edges], (a, b))
-        chosen.append(edges[doubt.argsort()[:kept]])
-    return torch.cat(chosen)
+        short = near_edges(distance)
+        edges = torch.stack([own[k][short[:, k]] for k in (0, 1)], 1)
+        bad = edge_flaws(model, reader, z[edges], holes[edges].amax(1), (a, b))
+        best = (distance[short[:, 0], short[:, 1]] * (1 + bad)).argsort()[:kept]
+        chosen.append(edges[best])
+        flaws.append(bad[best])
+    return torch.cat(chosen), torch.cat(flaws)
 
 
-def short_edges(distance: Tensor, count: int = CANDIDATES, each: int = PER_DIGIT) -> tuple[Tensor, Tensor]:
-    """Rows and columns of the `count` smallest of `distance` `(N, M)`, at most `each` of a row or column."""
-    shortest = distance.flatten().topk(min(40 * count, distance.numel()), largest=False).indices
-    rows, columns = (shortest // distance.shape[1]).tolist(), (shortest % distance.shape[1]).tolist()
-    used = [[0] * n for n in distance.shape]
-    edges: list[tuple[int, int]] = []
-    for row, column in zip(rows, columns, strict=True):
-        if used[0][row] < each and used[1][column] < each and len(edges) < count:
-            used[0][row] += 1
-            used[1][column] += 1
-            edges.append((row, column))
-    found = torch.tensor(edges, dtype=torch.long).view(-1, 2)
-    return found[:, 0], found[:, 1]
+def near_edges(distance: Tensor, each: int = EACH, count: int = CANDIDATES) -> Tensor:
+    """Of the edges that lead from a row of `distance` `(N, M)` to its nearest `each` columns, or the other way round,
+    the shortest `count`, shortest first: `(E, 2)`, row and column."""
+    edges = []
+    for way in (0, 1):
+        near = (distance if way == 0 else distance.T).topk(min(each, distance.shape[1 - way]), largest=False).indices
+        pair = torch.arange(len(near))[:, None].expand_as(near).flatten(), near.flatten()
+        edges.append(torch.stack(pair if way == 0 else pair[::-1], 1))
+    found = torch.cat(edges).unique(dim=0)
+    return found[distance[found[:, 0], found[:, 1]].argsort(stable=True)[:count]]
 
 
-def edge_doubt(model: VAE, reader: Classifier, ends: Tensor, classes: tuple[int, int]) -> Tensor:
-    """How far the reader is, along edges `(E, 2, D)`, from seeing one of the two classes: `(E,)`.
+@torch.inference_mode()
+def edge_flaws(model: VAE, reader: Classifier, ends: Tensor, holes: Tensor, classes: tuple[int, int]) -> Tensor:
+    """How bad the pictures between the ends of edges `(E, 2, D)` are: `(E,)`, 0 is best.
 
-    The largest probability of any other digit, plus the mean lack of certainty.
+    The largest probability of any other digit and the mean lack of certainty, WEIGHTS[0] times each; WEIGHTS[1] for
+    a hole more than the `holes` `(E,)` of the ends, and for a second piece; WEIGHTS[2] times the grey beyond what
+    is usual.
     """
     alpha = torch.linspace(0, 1, EDGE_POINTS + 2)[1:-1, None]
-    z = torch.lerp(ends[:, :1], ends[:, 1:], alpha)  # (E, EDGE_POINTS, D)
-    seen = in_batches(lambda z: probabilities(reader, model.decode(z)), z.flatten(0, 1))
-    one_of_two = seen.view(len(ends), EDGE_POINTS, -1)[..., list(classes)]
-    return (1 - one_of_two.sum(2)).amax(1) + (1 - one_of_two.amax(2)).mean(1)
+    z = torch.lerp(ends[:, :1], ends[:, 1:], alpha).flatten(0, 1)
+
+    def look(z: Tensor) -> Tensor:
+        x = decode_28(model, z)
+        measured = looks.topology(x[:, 0]), looks.grey_share(x[:, 0])[:, None]
+        return torch.cat([probabilities(reader, x)[:, list(classes)], *measured], 1)
+
+    seen = in_batches(look, z).view(len(ends), EDGE_POINTS, 5)
+    doubt = (1 - seen[..., :2].sum(2)).amax(1) + (1 - seen[..., :2].amax(2)).mean(1)
+    alien = (seen[..., 3] > holes[:, None]).any(1).float() + (seen[..., 2] > 1).any(1).float()
+    grey = (seen[..., 4].amax(1) - USUAL_GREY).clamp_min(0)
+    return WEIGHTS[0] * doubt + WEIGHTS[1] * alien + WEIGHTS[2] * grey

@@ -89,7 +89,7 @@ STEPS = number("steps", 60, "how many frames, first and last included; a whole n
 SEED = number("seed", 0, "whose handwriting the digits are in; the same seed gives the same video.")
 PATH = [
     text("path", "auto", 'the path through the latent space: "auto", "linear", "slerp" or "handwritten".'),
-    text("speed", "constant", '"constant", "eased" or "raw".'),
+    text("speed", "turn", '"turn" (even, with time for the turn), "constant", "eased" or "raw".'),
 ]
 FILE = [
     number("fps", 30, "frames a second, 1 to 60."),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gradio as gr
 
 PATHS = [("By handwriting", "auto"), ("Straight", "linear"), ("Spherical", "slerp")]
-SPEEDS = [("Even", "constant"), ("Eased", "eased"), ("Raw", "raw")]
+SPEEDS = [("Slow turn", "turn"), ("Even", "constant"), ("Eased", "eased"), ("Raw", "raw")]
 PLAYBACKS = [("There and back", "bounce"), ("Start over", "once")]
 STYLES = [("Crisp ink", "ink"), ("Pixels", "pixels"), ("Chalk", "chalk")]
 SIZES = [("Small", 256), ("Medium", 512), ("Large", 768)]
@@ -29,7 +29,7 @@ def option_controls() -> list[gr.Component]:
             ),
             gr.Slider(1, 60, 30, step=1, label="Frames a second", elem_id="fps", buttons=[]),
             gr.Radio(PATHS, value="auto", label="Path", info="through the latent space", elem_id="path"),
-            gr.Radio(SPEEDS, value="constant", label="Speed", elem_id="speed"),
+            gr.Radio(SPEEDS, value="turn", label="Speed", elem_id="speed"),
             gr.Radio(PLAYBACKS, value="bounce", label="Loop", elem_id="playback"),
             gr.Radio(STYLES, value="ink", label="Look", elem_id="style"),
             gr.Radio(SIZES, value=512, label="Size", elem_id="size"),
