@@ -16,7 +16,7 @@ from vae.ui.server.turns import Work
 from vae.ui.sides import listed, number_from
 from vae.ui.tabs import draw, typed, upload
 
-OPENING = MorphRequest("3", "8", formats=())
+OPENING = MorphRequest("3", "8", speed="turn", formats=())
 MADE_BY = ("steps", "path", "speed", "seed", "hand")  # of the options, those that the frames depend on
 
 
