@@ -1,4 +1,4 @@
-"""The two classifiers of digits: the reader, that serves, and the judge, that only evaluates.
+"""The classifiers of digits: reader and segmenter, that serve, and the judge, that only evaluates.
 
 They are kept apart so that no figure is a matter of a network agreeing with itself: `reader` says what
 a drawing or a frame reads as, `judge` (another architecture, another seed) scores morphs in

@@ -15,6 +15,7 @@ from vae.bank import check_number, type_codes
 from vae.classifier import Classifier, log_probabilities
 from vae.errors import BadRequest
 from vae.pipeline import Pipeline, Typist, default_pipeline
+from vae.segmentation import NONE
 from vae.style import transported
 
 NumberInput = Any
@@ -121,7 +122,7 @@ def read_drawn(
     guesses, cut = (torch.cat([found[k] for found in sketches]) for k in (1, 2))
     pictures = change(torch.cat([found.pictures for found in sketches]))
     by_reader = pipeline.log_probabilities(pictures)
-    nothing, sure = guesses[:, sketch.NONE].exp(), by_reader.exp().amax(1)
+    nothing, sure = guesses[:, NONE].exp(), by_reader.exp().amax(1)
     if bool(((nothing > NO_DIGIT) & (sure < SURE) | (nothing > CERTAINLY_NONE)).all()):
         raise BadRequest("I see no number here; draw one, or choose a picture that shows little else.")
     reader = torch.where(cut, READER_OF_CUT, READER)[:, None]

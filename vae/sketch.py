@@ -21,9 +21,7 @@ from vae.drawing import Drawing, rasterise, stroke_pieces
 from vae.errors import BadRequest, EmptyDrawing
 from vae.ink import WORK_SIDE, Array, Piece, Source, at_least_one, disc, find_ink, open_image
 from vae.paper import stroke_width
-from vae.segmentation import NONE, recognised, segment, united
-
-__all__ = ["NONE", "Sketch", "as_mnist", "read_digits", "read_sketch"]
+from vae.segmentation import recognised, segment, united
 
 FAINT = 0.1  # less ink than this is paper
 SIZE, BOX, CENTRE = 28, 20, 14.0  # the picture, the digit in it, the index of its centre of mass
