@@ -32,8 +32,8 @@ SIDE = 28
 REFINE_STEPS = 4  # of an endpoint, those of the model itself included
 RESIDUAL_KEPT, RESIDUAL_GONE = 0.25, 0.5  # share of a picture's change at which its residual starts, ends fading
 TURN_SHARE = 0.25  # of the frames, at least, for the turn at that speed
-INK_SLACK = 0.07  # share by which a path's digits may have less or more ink than its ends, free of penalty
-INK_SCALE = 8.0  # pixels of ink beyond that, for a penalty as high as the path's own cost
+INK_SLACK = 0.07  # share by which digits of a path may have less or more ink than its ends, free of penalty; then
+INK_SCALE = 8.0  # so many pixels more cost as much as the path itself
 
 
 @dataclass(frozen=True)
@@ -105,12 +105,12 @@ def morph(
 
     Args:
         model: whose latent space the path goes through.
-        source, target: stacks `(N, 1, 28, 28)` in [0, 1] of one digit or more; they may differ in length.
+        source, target: stacks `(N, 1, 28, 28)` in [0, 1] of a digit or more; they may differ in length.
         steps: how many frames, first and last included; at least 2.
         path: `linear`, `slerp`, `handwritten` (needs the model's bank), or `auto`: `handwritten`, and
             `slerp` without a bank.
-        speed: `raw` (equal steps of alpha), `constant` (equal change of the composed picture), `eased` (the
-            same, slow at both ends) or `turn` (the same, slow where one digit turns into the other).
+        speed: `raw` (equal steps of alpha), `constant` (equal change of the picture), `eased` (that, slow at both
+            ends) or `turn` (that, slow where one digit turns into the other).
         refine: frame 0 and the last frame are the two stacks exactly. Without it they are what the
             decoder makes of the encoder's means; with `path="linear"` and `speed="raw"` that is
             decode((1 - alpha) z1 + alpha z2) and nothing else.
