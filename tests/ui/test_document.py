@@ -55,7 +55,7 @@ def test_what_the_api_alone_needs_is_left_out(config: dict[str, Any]) -> None:
     assert {"html", "textbox"} <= kinds and not kinds & {"number", "audio", "button"}
     assert [event["api_name"] for event in found["dependencies"]] == ["page"]
     ids = {part["id"] for part in found["components"]}
-    assert set(re.findall(r'"id": (\d+)', json.dumps(found["layout"]))) <= {"0", *map(str, ids)}
+    assert set(re.findall(r'"id": (\d+)', json.dumps(found["layout"]))) <= {str(found["layout"]["id"]), *map(str, ids)}
     ours = found["page"][""]
     assert set(ours["components"]) == ids and ours["dependencies"] == [found["dependencies"][0]["id"]]
     assert ours["layout"] == found["layout"]
