@@ -244,11 +244,8 @@ def decode_28(model: VAE, z: Tensor, y: Tensor | None = None) -> Tensor:
 
 
 class Segment:
-    """One segment of a morph, from a number to the next.
-
-    Shared digits follow alpha; layout and extra digits follow time (the share of the segment's frames), so that a
-    digit which slides across the picture does not use up the even steps of those that change.
-    """
+    """One segment of a morph, from a number to the next: shared digits follow alpha, layout and extra digits time (the
+    share of the segment's frames), so that what slides does not use up the even steps of what changes."""
 
     def __init__(self, pipeline: Pipeline, a: Endpoints, b: Endpoints, path: PathName) -> None:
         self.model, self.reader, self.a, self.b = pipeline.model, pipeline.reader, a, b
