@@ -15,9 +15,8 @@ from torch import Tensor
 from vae.paths import arc_length
 
 MEASURED = 44  # pictures by which the length of a motion is measured at first
-LOOKED_AT = 60  # even steps among which a turn is looked for
+LOOKED_AT = 16  # more of them, where a turn begins and ends
 EASING = 0.1  # of the time, in which the speed changes before and after a turn
-EDGE = 8  # pictures more at either end of it
 
 
 def even_steps(picture_at: Callable[[Tensor], Tensor], spacing: Tensor) -> tuple[Tensor, Tensor]:
@@ -73,16 +72,20 @@ def steps_with_turn(
     """Pictures at `time` `(T,)`, in even steps, but that the turn takes at least the share `least` of the time.
 
     `certainty` says of pictures `(M, ...)` how certain it is that each is the first thing and that it is the second,
-    `(M, 2)`. The turn is found among even steps; where it begins and ends, more pictures are made to tell the place.
+    `(M, 2)`. The motion is measured and the turn found at a few; where it begins and ends, more pictures are made to
+    tell the place.
     """
-    alpha, pictures = even_steps(picture_at, torch.linspace(0, 1, LOOKED_AT))
-    first, last = turn_of(certainty(pictures))
+    alpha = torch.linspace(0, 1, MEASURED)
+    pictures = picture_at(alpha)
+    sure = certainty(pictures)
+    first, last = turn_of(sure)
     edges = {min(first, len(alpha) - 2), max(last - 1, 0)}
-    inner = torch.linspace(0, 1, EDGE + 2)[1:-1]
+    inner = torch.linspace(0, 1, LOOKED_AT // len(edges) + 2)[1:-1]
     more = torch.cat([torch.lerp(alpha[k], alpha[k + 1], inner) for k in sorted(edges)])
+    between_them = picture_at(more)
     order = (alpha := torch.cat([alpha, more])).argsort(stable=True)
-    alpha, pictures = alpha[order], torch.cat([pictures, picture_at(more)])[order]
-    first, last = turn_of(certainty(pictures))
+    alpha, pictures = alpha[order], torch.cat([pictures, between_them])[order]
+    first, last = turn_of(torch.cat([sure, certainty(between_them)])[order])
     length = arc_length(pictures).double().numpy()
     if length[-1] <= 0:
         return picture_at(time)
