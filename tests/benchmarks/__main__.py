@@ -17,7 +17,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
+from itertools import product
 from pathlib import Path
 
 import torch
@@ -55,7 +57,8 @@ def stages(pipeline: Pipeline, timed: Timed) -> str:
         "the whole morph": lambda: make_morph(pipeline, stacks, labels).frames,
         "what the reader sees in it": lambda: seen_by_reader(pipeline, morph.digits),
         "packed for the page": lambda: pack(morph.frames[None]),
-        "**all that the page is answered**": lambda: payload(request, pipeline),
+        "all that the page is answered, at constant speed": lambda: payload(request, pipeline),
+        "**the same, with time for the turn**": lambda: payload(replace(request, speed="turn"), pipeline),
         "rendered, 1024x512": lambda: render_frames(morph.frames, 512),
         **{f"rendered and written, {name}": lambda name=name: encode(morph.frames, name) for name in FORMATS},
     }
@@ -68,8 +71,8 @@ def against_classic(pipeline: Pipeline, timed: Timed) -> str:
     mlp, stacks = pipeline.presets["mlp"], [vae.type_digits("32"), vae.type_digits("41")]
     rows = []
     with tempfile.TemporaryDirectory() as folder:
-        for size in (256, 512):
-            request = vae.MorphRequest("32", "41", size=size)
+        for size, speed in product((256, 512), ("constant", "turn")):
+            request = vae.MorphRequest("32", "41", size=size, speed=speed)  # type: ignore[arg-type]
             times = timed(
                 {
                     "ours": lambda request=request: vae.produce(request, pipeline),
@@ -77,7 +80,14 @@ def against_classic(pipeline: Pipeline, timed: Timed) -> str:
                 }
             )
             ratios = [ours / theirs for ours, theirs in zip(*times.values(), strict=True)]
-            rows.append([f"{2 * size}x{size}", spread(times["ours"]), spread(times["classic"]), spread(ratios, 2)])
+            rows.append(
+                [
+                    f"{2 * size}x{size}, speed {speed}",
+                    spread(times["ours"]),
+                    spread(times["classic"]),
+                    spread(ratios, 2),
+                ]
+            )
     return table(["two digits, 60 frames", "numbers to mp4, ms", "the usual script, ms", "ratio"], rows)
 
 

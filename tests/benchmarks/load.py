@@ -75,7 +75,7 @@ class ByApi(Client):
     @task
     def morph(self) -> None:
         started, (source, target) = time.monotonic(), self.numbers()
-        values = [source, target, STEPS, 0, "auto", "constant", 30, SIZE, "ink", "once", "mp4"]
+        values = [source, target, STEPS, 0, "auto", "turn", 30, SIZE, "ink", "once", "mp4"]
         with self.client.post(f"{API}/call/morph_numbers", json={"data": values}, catch_response=True) as asked:
             asked.success()
             text = asked.text or ""
@@ -130,7 +130,7 @@ KINDS: dict[str, type[Client]] = {"api": ByApi, "page": ByPage, "mcp": ByMcp}
 
 def page_body(source: str, target: str, steps: int, seed: int = 0) -> dict[str, Any]:
     """What the page sends for two typed numbers."""
-    options = {"steps": steps, "path": "auto", "speed": "constant", "seed": seed, "hand": "own"}
+    options = {"steps": steps, "path": "auto", "speed": "turn", "seed": seed, "hand": "own"}
     return {"source": {"number": source}, "target": {"number": target}, "via": "", **options}
 
 
