@@ -281,6 +281,6 @@ def test_a_program_without_weights_morphs_with_those_of_the_hub(stand_in: StandI
         server.terminate()
         server.wait(30)
     assert Path(path).stat().st_size > 0 and read["source"]["number"] == "32"
-    same = vae.produce(vae.MorphRequest("32", "41", steps=4, size=64)).files["mp4"]
+    same = vae.produce(vae.MorphRequest("32", "41", steps=4, size=64, speed="turn")).files["mp4"]
     assert Path(path).read_bytes() == same  # as with the shipped weights
     assert asked(stand_in, "GET", ".safetensors") == 4  # model, bank, reader and segmenter, once

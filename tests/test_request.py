@@ -341,3 +341,19 @@ def test_test_drawings_read_as_labelled(sketches) -> None:
     assert len(paths) == 10
     readings = {path.stem[0]: read(path).number for path in paths}
     assert sum(label == number for label, number in readings.items()) >= 9, readings
+
+
+@pytest.mark.parametrize(
+    ("read_as", "sentence"),
+    [
+        ("78", "given as a list"),
+        (("7",), "of each of them, or of none"),
+        (("7", "8", "9"), "of each of them, or of none"),
+        (("7", "x"), "one to four digits"),
+        ((7, "8"), "one to four digits"),
+    ],
+)
+def test_what_numbers_are_said_to_be_is_checked(read_as: Any, sentence: str) -> None:
+    with pytest.raises(BadRequest, match=sentence):
+        MorphRequest("7", "8", read_as=read_as)
+    assert MorphRequest("7", "8", read_as=["", "8"]).read_as == ("", "8")

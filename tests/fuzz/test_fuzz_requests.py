@@ -125,7 +125,9 @@ def test_a_permalink_gives_its_request_again(sides: list[Any], options: dict[str
     again = permalink.unpack(permalink.pack(request, [reading(side) for side in request.sides]))
     for one, other in zip(request.sides, again.sides, strict=True):
         assert torch.equal(one, other) if isinstance(one, torch.Tensor) else one == other
-    assert all(getattr(request, name) == getattr(again, name) for name in permalink.KEPT)
+    assert all(getattr(request, name) == getattr(again, name) for name in permalink.KEPT if name != "read_as")
+    drawn = ["" if isinstance(side, str) else "0" * len(side) for side in request.sides]
+    assert again.read_as == (tuple(drawn) if any(drawn) else ())
 
 
 REAL = st.tuples(NUMBERS | INK, NUMBERS).map(
@@ -190,7 +192,7 @@ def test_sides(sent: Any) -> None:
     with refused_at_most(BadRequest):
         found = sides.number_from(sent)
         if isinstance(found, Drawing):
-            assert rasterise(found).shape[0] == HEIGHT
+            assert HEIGHT <= rasterise(found).shape[0] <= 2 * HEIGHT
         elif isinstance(found, torch.Tensor):
             checked(found)
 
