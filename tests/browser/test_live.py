@@ -82,7 +82,8 @@ def test_the_look_is_the_pages_own(open_page: Open) -> None:
     page.wait_for_function("location.hash.includes('&playback=once&style=chalk')")
     other = open_page(page.evaluate("location.hash"))
     other.wait_for_function("digitMorph.fields.style === 'chalk' && digitMorph.fields.playback === 'once'")
-    assert other.evaluate("digitMorph.morph.permalink") == page.evaluate("digitMorph.morph.permalink")
+    made = page.evaluate("digitMorph.morph.permalink")
+    other.wait_for_function("(made) => digitMorph.morph.permalink === made", arg=made)
 
 
 def test_morph_plays_again_what_is_there(open_page: Open) -> None:
