@@ -152,14 +152,10 @@ class MorphRequest:
     @property
     def seconds(self) -> float:
         """About how long `produce` takes with the flagship on one idle core, to a factor of two or so."""
-        return self.seconds_for(self.formats, self.size)
-
-    def seconds_for(self, formats: Sequence[str], size: int) -> float:
-        """The same for other files. A picture of one to four digits counts as one of USUAL_PLACES."""
         places = self.places(unread=USUAL_PLACES)
         # measured: an end and a path to the next, then what it takes to decode evenly spaced frames
         morphing = 0.01 * len(self.sides) + 0.0003 * max(self.steps, 48) * (len(self.sides) - 1)
-        return places * morphing + video.seconds(formats, self.shown, places, size)
+        return places * morphing + video.seconds(self.formats, self.shown, places, self.size)
 
     def check_files(self, places: int) -> None:
         """Raises BadRequest where the files are too much work for numbers of so many digits."""
@@ -214,10 +210,10 @@ def produce(
     return MorphResult(request, morph, readings, {name: encode(request, morph, name) for name in request.formats})
 
 
-def encode(request: MorphRequest, morph: Morph, format: str, size: int | None = None) -> bytes:
-    """A morph's file in one format; of another `size` than the request says, in px, where one is given."""
+def encode(request: MorphRequest, morph: Morph, format: str) -> bytes:
+    """A morph's file in one format."""
     there = morph.played(request.hold_frames)
-    return video.encode(morph.frames, format, request.fps, size or request.size, request.style, request.playback, there)
+    return video.encode(morph.frames, format, request.fps, request.size, request.style, request.playback, there)
 
 
 def read_numbers(

@@ -13,8 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-DIGITS, TRAITS, HOLES = 10, 6, 3
-TRAIT_NAMES = ("thickness", "slant", "width", "height", "ink", "grey")
+DIGITS, TRAITS, HOLES = 10, 6, 3  # traits: thickness, slant, width, height, ink, grey
 OUTPUTS = DIGITS + TRAITS + HOLES + 1
 
 # What a path is asked to keep away from, in pixels of way that are as bad: along a pixel of it.

@@ -74,7 +74,7 @@ def reopen(value: Any, pipeline: Pipeline) -> Work:
         options = {name: getattr(request, name) for name in ("seed", "hand", *NAMES)}
         return {"morph": payload(request, pipeline), "fields": fields | options}
 
-    return Work(request.seconds_for((), 0), run, all_typed(request))
+    return Work(request.seconds, run, all_typed(request))
 
 
 def all_typed(request: MorphRequest) -> bool:
